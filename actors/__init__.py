@@ -1,0 +1,1 @@
+"""Who handles what travels: actors, their supervisors, pipelines and sessions."""

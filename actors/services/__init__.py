@@ -1,0 +1,1 @@
+"""Speech and language services, one module for each vendor or engine."""

@@ -1,0 +1,1 @@
+"""How sound enters and leaves: one module for each kind of transport."""

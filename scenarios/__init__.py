@@ -1,0 +1,1 @@
+"""How a pipeline is tried out: plays in virtual time, traces, and the search for a broken rule."""

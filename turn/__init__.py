@@ -1,0 +1,1 @@
+"""Who may speak: voice activity, the beginning and the end of turns, and the pair that keeps the context."""
