@@ -5,7 +5,7 @@ BIN := .venv/bin
 .PHONY: help demo test check fix bench kills
 
 help:  ## list the targets
-	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile
+	@sed -n 's/^\([a-z]*\):.*## /  make \1	/p' Makefile
 
 demo:  ## set up, then run a spoken conversation: a caller books a table
 	@scripts/setup offline
@@ -15,4 +15,20 @@ demo:  ## set up, then run a spoken conversation: a caller books a table
 test:  ## set up, then run the tests; SEEDS=5000 searches further
 	@scripts/setup offline,test
 	@echo "==> pytest"
-	@ANTIPHON_SEEDS=$(SEEDS) $(BIN)/pytest
+	@$(if $(SEEDS),ANTIPHON_SEEDS=$(SEEDS)) $(BIN)/pytest
+
+check:  ## all of CI but the tests, with how to repair what it finds
+	@scripts/setup offline,dev
+	@scripts/check
+
+fix:  ## repair what a machine can: format and simple lint
+	@scripts/setup offline,dev
+	@$(BIN)/ruff check --fix --quiet . ; $(BIN)/ruff format .
+
+bench:  ## measure the runtime beside pipecat and Trio; docs/benchmarks.md tells what it printed last
+	@scripts/setup offline
+	@$(BIN)/python -m benchmarks
+
+kills:  ## the demo with an actor killed in each, side by side; each must still book the table
+	@scripts/setup offline
+	@scripts/kills

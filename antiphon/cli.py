@@ -1,6 +1,7 @@
 """The command `antiphon`: finds the subcommand, loads only its module, and hands it the rest of the line.
 
-A subcommand is a module with `main(argv: Sequence[str]) -> int`. It parses its own options and its exit code is the command's.
+A subcommand is a module with `main(argv: Sequence[str]) -> int`. It parses its own options, and what it returns is the
+command's exit code.
 """
 
 import argparse
@@ -38,7 +39,7 @@ SUBCOMMANDS = {
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one subcommand. Returns what it returns; 2 when the line can't be understood (by `SystemExit`, as argparse does)."""
+    """Run one subcommand. Returns what it returns; raises `SystemExit(2)` when there is none such."""
     arguments = sys.argv[1:] if argv is None else argv
     own, rest = _split(arguments)
     name = _parser().parse_args(own).subcommand
