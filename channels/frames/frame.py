@@ -1,0 +1,137 @@
+"""What a frame is: a frozen value of one kind, made by the decorator `@frame`.
+
+1. A frame has fields and equality, nothing else. Time, sender and epoch belong to its delivery.
+2. The kinds say how a frame queues: `SystemFrame` overtakes, `DataFrame` and `ControlFrame` keep order.
+3. Nothing here may cost time when a frame is made: checks happen when a class is made.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable
+from typing import Any, Literal, NoReturn, TypeVar, cast, dataclass_transform
+
+import attrs
+
+__all__ = [
+    "ControlFrame",
+    "DataFrame",
+    "Frame",
+    "SystemFrame",
+    "Uninterruptible",
+    "UninterruptibleFrame",
+    "below_by_name",
+    "frame",
+    "short_bytes",
+]
+
+T = TypeVar("T")
+Class = TypeVar("Class", bound=type)
+
+_MUTABLE = (list, dict, set, bytearray)
+
+
+def below_by_name(*, default: T, kw_only: Literal[True]) -> T:
+    """A field that a subclass takes by keyword only. Type checkers want the keyword in its own class, too."""
+    return cast(T, attrs.field(default=default))
+
+
+def short_bytes(value: bytes | None) -> str:
+    """Bytes for a `repr`: how many, and a check sum (CRC-32), the same in each process."""
+    if not isinstance(value, bytes):
+        return repr(value)
+    return f"<{len(value)} bytes {zlib.crc32(value):08x}>"
+
+
+@dataclass_transform(frozen_default=True, field_specifiers=(attrs.field, below_by_name))
+def frame(cls: Class) -> Class:
+    """Make a class of frames: `attrs.frozen(slots=True)`, whose instances hash by value.
+
+    What a class adds to its base may be given by position; so may the base's first field. The other inherited fields
+    are keyword-only. A class that adds nothing takes what its base takes. Raises `TypeError` for a mutable default.
+    """
+    return cast(
+        Class,
+        attrs.frozen(slots=True, init=True, weakref_slot=False, field_transformer=_arrange)(cls),
+    )
+
+
+def _refuse_undecorated(self: object, *_arguments: object, **_named: object) -> NoReturn:
+    name = type(self).__name__
+    raise TypeError(f"{name} subclasses a frame but isn't one itself: write @frame above `class {name}`.")
+
+
+def _arrange(cls: type, fields: list[attrs.Attribute[Any]]) -> list[attrs.Attribute[Any]]:
+    """The fields as `@frame` takes them; runs once a class."""
+    own = [_checked(cls, field) for field in fields if not field.inherited]
+    inherited = [field for field in fields if field.inherited]
+    if not any(field.init and not field.kw_only for field in own):
+        return inherited + own
+    must_follow = any(field.default is attrs.NOTHING and not field.kw_only for field in own)
+    return [_placed(field, index, must_follow) for index, field in enumerate(inherited)] + own
+
+
+def _placed(field: attrs.Attribute[Any], index: int, must_follow: bool) -> attrs.Attribute[Any]:
+    # A first field with a default can't stand before one without, so it yields its place.
+    stays = index == 0 and not (must_follow and field.default is not attrs.NOTHING)
+    return field if stays or field.kw_only else field.evolve(kw_only=True)
+
+
+def _checked(cls: type, field: attrs.Attribute[Any]) -> attrs.Attribute[Any]:
+    default = field.default
+    value = default.factory if isinstance(default, attrs.Factory) else default  # type: ignore[arg-type]
+    if value in _MUTABLE if isinstance(value, type) else isinstance(value, _MUTABLE):
+        raise TypeError(
+            f"{cls.__name__}.{field.name} has a mutable default: a frame holds a tuple, bytes or a frozen value."
+        )
+    if field.type in (bytes, "bytes") and field.repr is True:
+        return field.evolve(repr=cast(Callable[[Any], str], short_bytes))
+    return field
+
+
+class _Checked:
+    """Sees each class that is derived from a frame."""
+
+    __slots__ = ()
+
+    def __init_subclass__(cls, **kwargs: object) -> None:
+        super().__init_subclass__(**kwargs)
+        # attrs makes a slotted class anew, from the old one's dict: this is then the second call for it.
+        if "__attrs_attrs__" in cls.__dict__:
+            return
+        if "__init__" in cls.__dict__:
+            raise TypeError(
+                f"{cls.__name__} defines __init__, but a frame's is made by @frame. "
+                "Declare fields; convert in a classmethod."
+            )
+        cls.__init__ = _refuse_undecorated  # type: ignore[method-assign, assignment]
+
+
+@frame
+class Frame(_Checked):
+    """Base of all that travels through a pipeline."""
+
+
+@frame
+class SystemFrame(Frame):
+    """A frame with a lane of its own: it overtakes the ordered ones, never waits, and no interruption drops it."""
+
+
+@frame
+class DataFrame(Frame):
+    """An ordered frame that carries content. An interruption drops it."""
+
+
+@frame
+class ControlFrame(Frame):
+    """An ordered frame that says what to do. An interruption drops it."""
+
+
+class Uninterruptible:
+    """Mixin of ordered frames that no interruption drops: `class EndFrame(ControlFrame, Uninterruptible)`."""
+
+    __slots__ = ()
+
+
+UninterruptibleFrame = Uninterruptible
+"""Legacy name."""

@@ -1,0 +1,87 @@
+"""Values of JSON made immutable, so that frames and contexts can hold what providers and users speak in.
+
+1. `freeze` is the only way in: everything below the result is immutable and hashable.
+2. `thaw` is the only way out: it gives fresh dicts and lists, which the caller may change.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable, Mapping
+from typing import Any, NoReturn, TypeAlias
+
+__all__ = ["FrozenDict", "Message", "freeze", "freeze_all", "thaw"]
+
+Message: TypeAlias = Mapping[str, Any]
+"""A context message as providers write it: `{"role": "user", "content": "hello"}`."""
+
+
+class FrozenDict(dict[str, Any]):
+    """A dict that can't change: hashable, equal to a dict of the same items, and `json.dumps` takes it as it is."""
+
+    __slots__ = ("_hash",)
+    _hash: int
+
+    def __hash__(self) -> int:  # type: ignore[override]  # a dict has none, because it can change
+        try:
+            return self._hash
+        except AttributeError:
+            self._hash = hash(frozenset(self.items()))
+            return self._hash
+
+    def _refuse(self, *_arguments: object, **_named: object) -> NoReturn:
+        raise TypeError("a FrozenDict can't be changed: build a new one with `freeze({**old, key: value})`.")
+
+    __setitem__ = __delitem__ = __ior__ = _refuse  # type: ignore[assignment]
+    clear = pop = popitem = setdefault = update = _refuse  # type: ignore[assignment]
+
+    def __copy__(self) -> FrozenDict:
+        return self
+
+    def __deepcopy__(self, memo: object) -> FrozenDict:
+        return self
+
+    def __reduce__(self) -> tuple[type[FrozenDict], tuple[dict[str, Any]]]:
+        return FrozenDict, (dict(self),)
+
+
+def freeze(value: Any) -> Any:
+    """The value with each dict a `FrozenDict` and each list a tuple; other hashable values stay what they are.
+
+    Raises `TypeError` for a key that isn't a string and for a value that can change, and names its place.
+    """
+    return _freeze(value, "value")
+
+
+def freeze_all(values: Iterable[Any]) -> tuple[Any, ...]:
+    """Each of the values frozen, as a tuple. Raises `TypeError` for a single dict or string: surely a mistake."""
+    if isinstance(values, str | bytes | Mapping):
+        raise TypeError(f"expected a list of values, got one {type(values).__name__}: write `[value]`.")
+    return tuple(_freeze(value, f"value[{index}]") for index, value in enumerate(values))
+
+
+def thaw(value: Any) -> Any:
+    """The value with fresh dicts and lists in place of frozen dicts and tuples."""
+    if isinstance(value, Mapping):
+        return {key: thaw(each) for key, each in value.items()}
+    if isinstance(value, tuple | list):
+        return [thaw(each) for each in value]
+    return value
+
+
+def _freeze(value: Any, place: str) -> Any:
+    if isinstance(value, FrozenDict):
+        return value
+    if isinstance(value, Mapping):
+        for key in value:
+            if not isinstance(key, str):
+                raise TypeError(f"{place} has the key {key!r}: keys must be strings, as in JSON.")
+        return FrozenDict({key: _freeze(each, f"{place}[{key!r}]") for key, each in value.items()})
+    if isinstance(value, list | tuple) and not hasattr(value, "_fields"):
+        return tuple(_freeze(each, f"{place}[{index}]") for index, each in enumerate(value))
+    if isinstance(value, set | frozenset):
+        return frozenset(_freeze(each, f"an element of {place}") for each in value)
+    if isinstance(value, bytearray | memoryview):
+        return bytes(value)
+    if not isinstance(value, Hashable):
+        raise TypeError(f"{place} is a {type(value).__name__}, which can change: give a frozen, hashable value.")
+    return value
