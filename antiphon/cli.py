@@ -62,3 +62,7 @@ def _parser() -> argparse.ArgumentParser:
         subcommands.add_parser(name, help=subcommand.purpose, add_help=False)
     parser.epilog = "`antiphon SUBCOMMAND --help` tells what a subcommand takes."
     return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())
