@@ -25,11 +25,8 @@ def _freeze_tools(tools: Any) -> tuple[Any, ...]:
     """One tool or several: schemas as dicts, or hashable values, e.g. functions."""
     if tools is None:
         return ()
-    return freeze_all(tools if isinstance(tools, Iterable) and not isinstance(tools, Mapping) else (tools,))
-
-
-def _freeze_choice(choice: Any) -> Any:
-    return freeze(choice)
+    several = issubclass(type(tools), Iterable) and not issubclass(type(tools), Mapping)
+    return freeze_all(tools if several else (tools,))
 
 
 @attrs.frozen
@@ -44,15 +41,15 @@ class LLMContext:
     """`{"role": "system" | "developer" | "user" | "assistant" | "tool", ...}`, oldest first."""
     tools: tuple[Any, ...] = attrs.field(default=(), converter=_freeze_tools)
     """What the model may call: JSON schemas, or whatever else the language model's service takes."""
-    tool_choice: Any = attrs.field(default=None, converter=_freeze_choice)
+    tool_choice: object = attrs.field(default=None, converter=freeze)
     """`"none"`, `"auto"`, `"required"`, a dict that names a tool, or None for the service's default."""
     version: int = attrs.field(default=0, kw_only=True)
     """Grows by one with each change."""
 
     @classmethod
-    def from_messages(cls, messages: Iterable[Message], *, tools: Any = (), tool_choice: Any = None) -> LLMContext:
+    def from_messages(cls, messages: Iterable[Message], *, tools: Any = (), tool_choice: object = None) -> LLMContext:
         """A new context with these messages. Raises `TypeError` for one that is no dict with a role."""
-        return cls(messages, tools, tool_choice)  # type: ignore[arg-type]  # the converter takes any iterable
+        return cls(messages, tools, tool_choice)
 
     def to_messages(self) -> list[dict[str, Any]]:
         """The messages as fresh dicts and lists, which the caller may change."""
@@ -70,7 +67,7 @@ class LLMContext:
         """The next version, with these tools."""
         return self._next(tools=tools)
 
-    def with_tool_choice(self, tool_choice: Any) -> LLMContext:
+    def with_tool_choice(self, tool_choice: object) -> LLMContext:
         """The next version, with this tool choice."""
         return self._next(tool_choice=tool_choice)
 

@@ -6,8 +6,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Mapping
-from typing import Any, NoReturn, TypeAlias
+from collections.abc import Iterable, Mapping
+from typing import Any, NoReturn, TypeAlias, cast
 
 __all__ = ["FrozenDict", "Message", "freeze", "freeze_all", "thaw"]
 
@@ -21,18 +21,12 @@ class FrozenDict(dict[str, Any]):
     __slots__ = ("_hash",)
     _hash: int
 
-    def __hash__(self) -> int:  # type: ignore[override]  # a dict has none, because it can change
+    def __hash__(self) -> int:  # type: ignore[override]  # a dict has none, since it can change
         try:
             return self._hash
         except AttributeError:
             self._hash = hash(frozenset(self.items()))
             return self._hash
-
-    def _refuse(self, *_arguments: object, **_named: object) -> NoReturn:
-        raise TypeError("a FrozenDict can't be changed: build a new one with `freeze({**old, key: value})`.")
-
-    __setitem__ = __delitem__ = __ior__ = _refuse  # type: ignore[assignment]
-    clear = pop = popitem = setdefault = update = _refuse  # type: ignore[assignment]
 
     def __copy__(self) -> FrozenDict:
         return self
@@ -42,6 +36,14 @@ class FrozenDict(dict[str, Any]):
 
     def __reduce__(self) -> tuple[type[FrozenDict], tuple[dict[str, Any]]]:
         return FrozenDict, (dict(self),)
+
+
+def _refuse(self: FrozenDict, *_arguments: object, **_named: object) -> NoReturn:
+    raise TypeError("a FrozenDict can't be changed: build a new one with `freeze({**old, key: value})`.")
+
+
+for _change in ("__setitem__", "__delitem__", "__ior__", "clear", "pop", "popitem", "setdefault", "update"):
+    setattr(FrozenDict, _change, _refuse)
 
 
 def freeze(value: Any) -> Any:
@@ -55,33 +57,48 @@ def freeze(value: Any) -> Any:
 def freeze_all(values: Iterable[Any]) -> tuple[Any, ...]:
     """Each of the values frozen, as a tuple. Raises `TypeError` for a single dict or string: surely a mistake."""
     if isinstance(values, str | bytes | Mapping):
-        raise TypeError(f"expected a list of values, got one {type(values).__name__}: write `[value]`.")
+        kind = type(cast(object, values)).__name__
+        raise TypeError(f"expected a list of values, got one {kind}: write `[value]`.")
     return tuple(_freeze(value, f"value[{index}]") for index, value in enumerate(values))
 
 
 def thaw(value: Any) -> Any:
     """The value with fresh dicts and lists in place of frozen dicts and tuples."""
-    if isinstance(value, Mapping):
+    kind = cast(type[object], type(value))
+    if issubclass(kind, FrozenDict):
         return {key: thaw(each) for key, each in value.items()}
-    if isinstance(value, tuple | list):
+    if issubclass(kind, tuple):
         return [thaw(each) for each in value]
     return value
 
 
 def _freeze(value: Any, place: str) -> Any:
-    if isinstance(value, FrozenDict):
+    # The class is asked, not the value: a checker that narrows `Any` would only know less of what is inside.
+    kind = cast(type[object], type(value))
+    if issubclass(kind, FrozenDict):
         return value
-    if isinstance(value, Mapping):
-        for key in value:
-            if not isinstance(key, str):
-                raise TypeError(f"{place} has the key {key!r}: keys must be strings, as in JSON.")
-        return FrozenDict({key: _freeze(each, f"{place}[{key!r}]") for key, each in value.items()})
-    if isinstance(value, list | tuple) and not hasattr(value, "_fields"):
+    if issubclass(kind, Mapping):
+        return _freeze_mapping(value, place)
+    if issubclass(kind, list | tuple):
         return tuple(_freeze(each, f"{place}[{index}]") for index, each in enumerate(value))
-    if isinstance(value, set | frozenset):
-        return frozenset(_freeze(each, f"an element of {place}") for each in value)
-    if isinstance(value, bytearray | memoryview):
+    if issubclass(kind, set):
+        return frozenset(value)
+    if issubclass(kind, bytearray | memoryview):
         return bytes(value)
-    if not isinstance(value, Hashable):
-        raise TypeError(f"{place} is a {type(value).__name__}, which can change: give a frozen, hashable value.")
+    return _hashable(value, place)
+
+
+def _freeze_mapping(mapping: Mapping[Any, Any], place: str) -> FrozenDict:
+    for key in mapping:
+        if not isinstance(key, str):
+            raise TypeError(f"{place} has the key {key!r}: keys must be strings, as in JSON.")
+    return FrozenDict({key: _freeze(value, f"{place}[{key!r}]") for key, value in mapping.items()})
+
+
+def _hashable(value: Any, place: str) -> Any:
+    try:
+        hash(value)
+    except TypeError as error:
+        kind = type(value).__name__
+        raise TypeError(f"{place} is a {kind}, which can change: give a frozen, hashable value.") from error
     return value

@@ -40,7 +40,8 @@ class VADParams:
             "stop_secs": _either("stop_secs", stop_secs, "min_silence_duration_ms", _of_ms(min_silence_duration_ms)),
             "min_volume": min_volume,
         }
-        self.__attrs_init__(**{name: value for name, value in given.items() if value is not None})
+        chosen = {name: value for name, value in given.items() if value is not None}
+        self.__attrs_init__(**chosen)  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType]
 
 
 def _either(name: str, value: float | None, alias: str, by_alias: float | None) -> float | None:

@@ -8,10 +8,11 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable
-from typing import Any, Literal, NoReturn, TypeVar, cast, dataclass_transform
+from typing import Any, Literal, NoReturn, TypeVar, dataclass_transform
 
 import attrs
+
+from ..frozen import freeze
 
 __all__ = [
     "ControlFrame",
@@ -20,9 +21,7 @@ __all__ = [
     "SystemFrame",
     "Uninterruptible",
     "UninterruptibleFrame",
-    "below_by_name",
     "frame",
-    "short_bytes",
 ]
 
 T = TypeVar("T")
@@ -33,7 +32,12 @@ _MUTABLE = (list, dict, set, bytearray)
 
 def below_by_name(*, default: T, kw_only: Literal[True]) -> T:
     """A field that a subclass takes by keyword only. Type checkers want the keyword in its own class, too."""
-    return cast(T, attrs.field(default=default))
+    return attrs.field(default=default)
+
+
+def json_field(*, default: object = attrs.NOTHING) -> Any:
+    """A field that holds JSON, or anything else that `freeze` takes, made immutable."""
+    return attrs.field(default=default, converter=freeze)
 
 
 def short_bytes(value: bytes | None) -> str:
@@ -43,17 +47,14 @@ def short_bytes(value: bytes | None) -> str:
     return f"<{len(value)} bytes {zlib.crc32(value):08x}>"
 
 
-@dataclass_transform(frozen_default=True, field_specifiers=(attrs.field, below_by_name))
+@dataclass_transform(frozen_default=True, field_specifiers=(attrs.field, below_by_name, json_field))
 def frame(cls: Class) -> Class:
     """Make a class of frames: `attrs.frozen(slots=True)`, whose instances hash by value.
 
     What a class adds to its base may be given by position; so may the base's first field. The other inherited fields
     are keyword-only. A class that adds nothing takes what its base takes. Raises `TypeError` for a mutable default.
     """
-    return cast(
-        Class,
-        attrs.frozen(slots=True, init=True, weakref_slot=False, field_transformer=_arrange)(cls),
-    )
+    return attrs.frozen(slots=True, init=True, weakref_slot=False, field_transformer=_arrange)(cls)
 
 
 def _refuse_undecorated(self: object, *_arguments: object, **_named: object) -> NoReturn:
@@ -63,12 +64,16 @@ def _refuse_undecorated(self: object, *_arguments: object, **_named: object) -> 
 
 def _arrange(cls: type, fields: list[attrs.Attribute[Any]]) -> list[attrs.Attribute[Any]]:
     """The fields as `@frame` takes them; runs once a class."""
-    own = [_checked(cls, field) for field in fields if not field.inherited]
-    inherited = [field for field in fields if field.inherited]
+    own = [_checked(cls, field) for field in fields if not _is_inherited(field)]
+    inherited = [field for field in fields if _is_inherited(field)]
     if not any(field.init and not field.kw_only for field in own):
         return inherited + own
     must_follow = any(field.default is attrs.NOTHING and not field.kw_only for field in own)
     return [_placed(field, index, must_follow) for index, field in enumerate(inherited)] + own
+
+
+def _is_inherited(field: attrs.Attribute[Any]) -> bool:
+    return bool(field.inherited)  # type: ignore[attr-defined]  # attrs has it, its stub hasn't
 
 
 def _placed(field: attrs.Attribute[Any], index: int, must_follow: bool) -> attrs.Attribute[Any]:
@@ -79,13 +84,14 @@ def _placed(field: attrs.Attribute[Any], index: int, must_follow: bool) -> attrs
 
 def _checked(cls: type, field: attrs.Attribute[Any]) -> attrs.Attribute[Any]:
     default = field.default
-    value = default.factory if isinstance(default, attrs.Factory) else default  # type: ignore[arg-type]
+    # `attrs.Factory` is typed as a function, so its instances are told by what they have.
+    value = getattr(default, "factory", default)
     if value in _MUTABLE if isinstance(value, type) else isinstance(value, _MUTABLE):
         raise TypeError(
             f"{cls.__name__}.{field.name} has a mutable default: a frame holds a tuple, bytes or a frozen value."
         )
     if field.type in (bytes, "bytes") and field.repr is True:
-        return field.evolve(repr=cast(Callable[[Any], str], short_bytes))
+        return field.evolve(repr=short_bytes)
     return field
 
 
@@ -104,7 +110,7 @@ class _Checked:
                 f"{cls.__name__} defines __init__, but a frame's is made by @frame. "
                 "Declare fields; convert in a classmethod."
             )
-        cls.__init__ = _refuse_undecorated  # type: ignore[method-assign, assignment]
+        cls.__init__ = _refuse_undecorated  # type: ignore[method-assign]
 
 
 @frame

@@ -9,7 +9,7 @@ import attrs
 
 from ..context import LLMContext
 from ..frozen import freeze
-from .frame import ControlFrame, DataFrame, SystemFrame, Uninterruptible, frame
+from .frame import ControlFrame, DataFrame, SystemFrame, Uninterruptible, frame, json_field
 
 __all__ = [
     "ExternalFunctionCallCancelFrame",
@@ -80,7 +80,7 @@ class FunctionCallResultFrame(DataFrame, Uninterruptible):
     function_name: str
     tool_call_id: str
     arguments: Mapping[str, Any] = attrs.field(converter=freeze)
-    result: Any = attrs.field(converter=freeze)
+    result: Any = json_field()
     run_llm: bool | None = None
     properties: FunctionCallResultProperties | None = None
     error: str | None = None
@@ -120,7 +120,7 @@ class ExternalFunctionCallResultFrame(SystemFrame):
     function_name: str
     tool_call_id: str
     arguments: Mapping[str, Any] = attrs.field(converter=freeze)
-    result: Any = attrs.field(converter=freeze)
+    result: Any = json_field()
     run_llm: bool | None = None
     properties: FunctionCallResultProperties | None = None
     error: str | None = None

@@ -8,8 +8,8 @@ from typing import Any
 import attrs
 
 from ..context import LLMContext
-from ..frozen import Message, freeze, freeze_all
-from .frame import ControlFrame, DataFrame, SystemFrame, Uninterruptible, frame
+from ..frozen import Message, freeze_all
+from .frame import ControlFrame, DataFrame, SystemFrame, Uninterruptible, frame, json_field
 
 __all__ = [
     "ContextCommittedFrame",
@@ -151,7 +151,7 @@ class LLMThoughtTextFrame(DataFrame):
 class LLMThoughtEndFrame(ControlFrame):
     """The model has reasoned."""
 
-    signature: Any = attrs.field(default=None, converter=freeze)
+    signature: Any = json_field(default=None)
     """The provider's proof of the thought, given back to it later."""
 
 
@@ -217,7 +217,7 @@ class LLMMessagesTransformFrame(DataFrame, Uninterruptible):
 class LLMSetToolsFrame(DataFrame, Uninterruptible):
     """Changes what the model may call."""
 
-    tools: Any = attrs.field(default=None, converter=freeze)
+    tools: Any = json_field(default=None)
     """One schema, or several, or functions; None means none."""
 
 
@@ -225,7 +225,7 @@ class LLMSetToolsFrame(DataFrame, Uninterruptible):
 class LLMSetToolChoiceFrame(DataFrame, Uninterruptible):
     """Changes which tools the model must or may use."""
 
-    tool_choice: Any = attrs.field(default=None, converter=freeze)
+    tool_choice: Any = json_field(default=None)
     """`"none"`, `"auto"`, `"required"`, or a dict that names a tool."""
 
 

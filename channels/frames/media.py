@@ -7,8 +7,7 @@ from typing import Any
 
 import attrs
 
-from ..frozen import freeze
-from .frame import DataFrame, SystemFrame, frame, short_bytes
+from .frame import DataFrame, SystemFrame, frame, json_field, short_bytes
 
 __all__ = [
     "AssistantImageRawFrame",
@@ -106,7 +105,7 @@ class UserFileRawFrame(InputFileRawFrame):
     user_id: str = ""
     text: str | None = None
     append_to_context: bool | None = None
-    custom_options: Any = attrs.field(default=None, converter=freeze)
+    custom_options: Any = json_field(default=None)
     run_llm: bool | None = None
     """None means yes."""
 
@@ -115,7 +114,7 @@ class UserFileRawFrame(InputFileRawFrame):
 class InputTransportMessageFrame(SystemFrame):
     """An application message from the client."""
 
-    message: Any = attrs.field(converter=freeze)
+    message: Any = json_field()
     pts: int | None = attrs.field(default=None, kw_only=True)
     """Presentation time, nanoseconds on the session clock."""
     transport_source: str | None = attrs.field(default=None, kw_only=True)
@@ -205,7 +204,7 @@ class SpriteFrame(DataFrame):
 class OutputTransportMessageFrame(DataFrame):
     """An application message to the client, after the audio before it."""
 
-    message: Any = attrs.field(converter=freeze)
+    message: Any = json_field()
     pts: int | None = attrs.field(default=None, kw_only=True)
     """Presentation time, nanoseconds on the session clock."""
     transport_source: str | None = attrs.field(default=None, kw_only=True)
@@ -216,7 +215,7 @@ class OutputTransportMessageFrame(DataFrame):
 class OutputTransportMessageUrgentFrame(SystemFrame):
     """An application message to the client, at once."""
 
-    message: Any = attrs.field(converter=freeze)
+    message: Any = json_field()
     pts: int | None = attrs.field(default=None, kw_only=True)
     """Presentation time, nanoseconds on the session clock."""
     transport_source: str | None = attrs.field(default=None, kw_only=True)

@@ -6,8 +6,7 @@ from typing import Any
 
 import attrs
 
-from ..frozen import freeze
-from .frame import DataFrame, SystemFrame, Uninterruptible, below_by_name, frame
+from .frame import DataFrame, SystemFrame, Uninterruptible, below_by_name, frame, json_field
 
 __all__ = [
     "AggregatedTextFrame",
@@ -99,7 +98,7 @@ class TranscriptionFrame(TextFrame, Uninterruptible):
     timestamp: str | None = None
     """ISO 8601; None means the time of handling."""
     language: str | None = None
-    result: Any = attrs.field(default=None, converter=freeze)
+    result: Any = json_field(default=None)
     """The provider's own result, frozen."""
     finalized: bool = False
     """The provider confirmed that nothing more of this utterance will come."""
@@ -113,7 +112,7 @@ class InterimTranscriptionFrame(TextFrame, Uninterruptible):
     timestamp: str | None = None
     """ISO 8601; None means the time of handling."""
     language: str | None = None
-    result: Any = attrs.field(default=None, converter=freeze)
+    result: Any = json_field(default=None)
     """The provider's own result, frozen."""
 
 
@@ -125,7 +124,7 @@ class EagerTranscriptionFrame(TextFrame, Uninterruptible):
     timestamp: str | None = None
     """ISO 8601; None means the time of handling."""
     language: str | None = None
-    result: Any = attrs.field(default=None, converter=freeze)
+    result: Any = json_field(default=None)
     """The provider's own result, frozen."""
 
 

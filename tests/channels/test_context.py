@@ -2,7 +2,7 @@
 
 import pytest
 
-from antiphon.channels import LLMContext
+from antiphon.channels import LLMContext, Message
 
 HELLO = {"role": "user", "content": "hello"}
 CALL = {
@@ -13,7 +13,7 @@ RUNNING = {"role": "tool", "tool_call_id": "1", "content": "IN_PROGRESS"}
 
 
 def test_messages_come_out_as_they_went_in() -> None:
-    messages = [HELLO, CALL, RUNNING]
+    messages: list[Message] = [HELLO, CALL, RUNNING]
     assert LLMContext.from_messages(messages).to_messages() == messages
 
 
