@@ -182,7 +182,8 @@ PROGRAMS: Mapping[str, Callable[[list[str]], list[str]]] = {
     "pytest": look_at_pytest,
     "python": look_at_python,
     "python3": look_at_python,
-    "setup": look_at_nothing,
+    "run": look_at_nothing,
+    "uv": look_at_nothing,
 }
 
 
