@@ -20,7 +20,7 @@ import attrs
 __all__ = ["Rule", "carried_in", "complaints", "listing", "main", "rules_in"]
 
 ROOT = Path(__file__).resolve().parent.parent
-HEAD = re.compile(r"- \*\*([A-Z]{2,3}\d+[a-z]?)\*\*\s+(.*)")
+HEAD = re.compile(r"- \*\*([A-Z]{1,3}\d+[a-z]?)\*\*\s+(.*)")
 DEFERRED = re.compile(r"\(deferred: ([^)]+)\)$")
 
 
