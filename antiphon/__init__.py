@@ -3,3 +3,29 @@
 The packages behind it: `antiphon.channels` (what travels), `antiphon.actors` (who handles it), `antiphon.turn` (who may
 speak) and `antiphon.scenarios` (how it is played, searched and proved).
 """
+
+from .actors import (
+    Actor as Actor,
+    Address as Address,
+    After as After,
+    Backoff as Backoff,
+    Both as Both,
+    ConfigurationError as ConfigurationError,
+    Delivery as Delivery,
+    Down as Down,
+    Immune as Immune,
+    Interrupt as Interrupt,
+    Observer as Observer,
+    Pipeline as Pipeline,
+    Session as Session,
+    To as To,
+    Unrecoverable as Unrecoverable,
+    Up as Up,
+    actor as actor,
+    child as child,
+    durable as durable,
+    on as on,
+    open_session as open_session,
+    run as run,
+    state as state,
+)

@@ -1,0 +1,349 @@
+"""An actor: configuration, state, and handlers by type.
+
+1. Everything that can be known when a class is made is checked then: a mistake in a handler speaks before a call is
+   taken.
+2. An instance that a pipeline is made of is a template: sessions make their own from its configuration.
+"""
+
+from __future__ import annotations
+
+import copy
+import inspect
+import random as random_module
+import re
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar, dataclass_transform, overload
+
+import attrs
+
+from ..channels.frames import CancelFrame, EndFrame, Frame, InterruptionFrame, StartFrame, StopFrame, SystemFrame
+from .effects import EFFECTS, Address, Effect, Effects
+from .errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from .cell import Cell
+    from .outside import Outside
+
+__all__ = ["Actor", "Route", "Routes", "actor", "durable", "on", "state"]
+
+T = TypeVar("T")
+ActorClass = TypeVar("ActorClass", bound="type[Actor]")
+Handler = TypeVar("Handler", bound=Callable[..., Any])
+
+LIFECYCLE = (StartFrame, EndFrame, StopFrame, CancelFrame)
+_BY_NAME_ONLY = (*LIFECYCLE, InterruptionFrame)
+_TYPES = "__antiphon_handles__"
+_KIND = "antiphon"
+
+
+def on(*types: type) -> Callable[[Handler], Handler]:
+    """Make a method the handler of frames or messages of these types and their subclasses.
+
+    The most specific handler in a frame's MRO gets it. StartFrame, EndFrame, StopFrame, CancelFrame and
+    InterruptionFrame go only to handlers that name
+    them, not to one for a base class.
+    """
+    if not types or not all(isinstance(kind, type) for kind in types):
+        raise ConfigurationError(f"@on{types!r}: name the types to handle, e.g. `@on(TranscriptionFrame)`.")
+
+    def mark(handler: Handler) -> Handler:
+        setattr(handler, _TYPES, (*getattr(handler, _TYPES, ()), *types))
+        return handler
+
+    return mark
+
+
+@overload
+def state(default: Callable[[], T], *, init: Literal[False] = False) -> T: ...
+@overload
+def state(default: T, *, init: Literal[False] = False) -> T: ...
+def state(default: Any, *, init: Literal[False] = False) -> Any:
+    """A field that begins anew at every restart: a value, or something to call for one, as `state(list)`."""
+    if callable(default):
+        return attrs.field(factory=default, init=False, repr=False, metadata={_KIND: "state"})
+    return attrs.field(default=default, init=False, repr=False, metadata={_KIND: "state"})
+
+
+@overload
+def durable(default: Callable[[], T], *, init: Literal[False] = False) -> T: ...
+@overload
+def durable(default: T, *, init: Literal[False] = False) -> T: ...
+def durable(default: Any, *, init: Literal[False] = False) -> Any:
+    """A field that survives a restart. Its values are immutable (hashable): change it by assigning another one."""
+    options: dict[str, Any] = {"init": False, "repr": False, "on_setattr": _assign, "metadata": {_KIND: "durable"}}
+    return attrs.field(factory=default, **options) if callable(default) else attrs.field(default=default, **options)
+
+
+def _assign(instance: Actor, attribute: attrs.Attribute[Any], value: Any) -> Any:
+    cell = instance._cell
+    if cell is not None:
+        cell.assigning(instance, attribute.name)
+    return value
+
+
+class Route:
+    """How one class of actors treats one type of frame or message."""
+
+    __slots__ = ("handler", "is_async", "is_direct", "is_lifecycle", "is_out", "is_system")
+
+    def __init__(self, kind: type, handler: Callable[..., Any] | None, *, is_out: bool = False) -> None:
+        self.handler = handler
+        self.is_async = handler is not None and inspect.iscoroutinefunction(handler)
+        self.is_lifecycle = issubclass(kind, LIFECYCLE)
+        self.is_system = issubclass(kind, SystemFrame) or not issubclass(kind, Frame)
+        self.is_out = is_out
+        # A sender may run this handler itself.
+        self.is_direct = handler is not None and not self.is_async and not self.is_lifecycle
+
+
+class Routes(dict[type, Route]):
+    """The routes of a class, found once a type."""
+
+    def __init__(self, handlers: dict[type, Callable[..., Any]]) -> None:
+        self.handlers = handlers
+
+    def __missing__(self, kind: type) -> Route:
+        special = next((one for one in _BY_NAME_ONLY if issubclass(kind, one)), None)
+        bases = kind.__mro__ if special is None else [base for base in kind.__mro__ if issubclass(base, special)]
+        handler = next((self.handlers[base] for base in bases if base in self.handlers), None)
+        route = self[kind] = Route(kind, handler)
+        return route
+
+
+class OutRoutes(dict[type, Route]):
+    """The routes of a session's end: everything leaves."""
+
+    def __missing__(self, kind: type) -> Route:
+        route = self[kind] = Route(kind, None, is_out=True)
+        return route
+
+
+@attrs.define(eq=False, slots=True)
+class Actor:
+    """Base of all actors. Decorate subclasses with `@actor`.
+
+    Fields are configuration, the same after every restart; `state(...)` fields begin anew; `durable(...)` fields
+    survive.
+    """
+
+    name: str | None = attrs.field(default=None, kw_only=True)
+    """How others reach it, `Address(name)`; by default its class in snake case."""
+    _cell: Cell | None = attrs.field(default=None, init=False, repr=False)
+    _address: Address | None = attrs.field(default=None, init=False, repr=False)
+    _random: random_module.Random | None = attrs.field(default=None, init=False, repr=False)
+    _outside: Outside | None = attrs.field(default=None, init=False, repr=False)
+    _routes: ClassVar[Routes] = Routes({})
+    _durables: ClassVar[tuple[str, ...]] = ()
+
+    @property
+    def address(self) -> Address:
+        """How others reach this actor."""
+        if self._cell is not None:
+            return self._cell.address
+        if self._address is None:
+            self._address = Address(self.name or snake_case(type(self).__name__), template=self)
+        return self._address
+
+    @property
+    def sender(self) -> Address | None:
+        """Who sent what is being handled; None when that is nobody: a task, `lifespan()`, a test."""
+        return None if self._cell is None else self._cell.sender()
+
+    @property
+    def epoch(self) -> int:
+        """The epoch that stamps what is sent from here; each interruption begins another."""
+        return self._in_session("epoch").epoch()
+
+    @property
+    def random(self) -> random_module.Random:
+        """Randomness from the session's seed, this actor's name and its incarnation."""
+        if self._random is None:
+            self._random = self._in_session("random").make_random()
+        return self._random
+
+    @property
+    def outside(self) -> Outside:
+        """The door through which everything enters and leaves: sockets, HTTP, child processes."""
+        if self._outside is None:
+            self._outside = self._in_session("outside").make_outside()
+        return self._outside
+
+    def lifespan(self) -> AbstractAsyncContextManager[object]:
+        """Around the actor's life: what it opens here is there before the first frame and closed after the last."""
+        return _nothing()
+
+    async def push(self, effect: Effect) -> None:
+        """Let an effect happen now, from an async handler or a task. A bare frame goes where the frame in hand was
+        going, else downstream.
+
+        Waits while the ordered lane of the receiver downstream is full. Raises `RuntimeError` in a plain handler
+        (yield the
+        effect) and outside a session, `TypeError` for what isn't an effect.
+        """
+        await self._in_session("push").push(self, effect)
+
+    def start_soon(
+        self, run: Callable[..., Awaitable[object]], *arguments: object, interruptible: bool | None = None
+    ) -> None:
+        """Run a task that ends with this incarnation; what it raises fails the actor.
+
+        Started in a handler it is cut by an interruption of that turn, unless `interruptible` is False; started in
+        `lifespan()` or by such a task it isn't, unless it is True.
+        """
+        self._in_session("start_soon").start_task(self, run, arguments, interruptible)
+
+    @contextmanager
+    def at(self, epoch: int) -> Iterator[None]:
+        """What is pushed inside carries this epoch's stamp: that of the request which it answers."""
+        with self._in_session("at").at(epoch):
+            yield
+
+    def allow(self, seconds: float) -> None:
+        """While the session ends: this actor may take that much longer than its grace, counted from now."""
+        self._in_session("allow").allow(seconds)
+
+    def handle(self, frame: object) -> tuple[Effect, ...]:
+        """The effects of the plain handler for this frame or message: a pure step, to test an actor without a session.
+
+        Without a handler a frame passes: the only effect is the frame itself. Raises `TypeError` for an async
+        handler, and for a message without handler.
+        """
+        route = type(self)._routes[type(frame)]
+        if route.is_async:
+            raise TypeError(f"{type(self).__name__} handles {type(frame).__name__} in an async handler: play() it.")
+        if route.handler is None:
+            if isinstance(frame, Frame):
+                return (frame,)
+            raise TypeError(f"{type(self).__name__} has no handler for the message {frame!r}")
+        return as_effects(route.handler(self, frame))
+
+    def _in_session(self, wanted: str) -> Cell:
+        if self._cell is None:
+            raise RuntimeError(
+                f"{type(self).__name__}.{wanted} needs a session: this instance is the template that a pipeline is made of."
+                " Use it in handlers and tasks, or play() the pipeline."
+            )
+        return self._cell
+
+
+def as_effects(result: Effects) -> tuple[Effect, ...]:
+    """What a plain handler returned, as a tuple. Runs a generator to its end. Raises what it raises, `TypeError` for
+    a coroutine.
+    """
+    if result is None:
+        return ()
+    if inspect.iscoroutine(result):
+        result.close()
+        raise TypeError(
+            "a plain handler returned a coroutine: make it `async def`, or don't call an async function in it"
+        )
+    if isinstance(result, (*EFFECTS, str, bytes)) or not isinstance(result, Iterable):
+        return (result,)
+    return tuple(result)
+
+
+@asynccontextmanager
+async def _nothing() -> AsyncIterator[None]:
+    yield
+
+
+@dataclass_transform(field_specifiers=(attrs.field, state, durable))
+def actor(cls: ActorClass) -> ActorClass:
+    """Make a class of actors: `attrs.define` underneath, handlers collected.
+
+    Raises `ConfigurationError` for a handler that can't work and for mutable defaults.
+    """
+    if not (isinstance(cls, type) and issubclass(cls, Actor)):
+        raise ConfigurationError(f"@actor decorates subclasses of Actor; {cls!r} isn't one. Write `class X(Actor)`.")
+    made = attrs.define(eq=False, slots=True, on_setattr=None)(cls)
+    fields = attrs.fields(made)
+    for field in fields:
+        _check_default(made, field)
+    made._routes = Routes(_collect_handlers(made))
+    made._durables = tuple(field.name for field in fields if field.metadata.get(_KIND) == "durable")
+    return made
+
+
+def is_actor_class(cls: type) -> bool:
+    """Whether `@actor` made this very class."""
+    return "_routes" in cls.__dict__
+
+
+def has_lifespan(cls: type[Actor]) -> bool:
+    return cls.lifespan is not Actor.lifespan
+
+
+def fresh(template: Actor) -> Any:
+    """A new instance of the same configuration. Lists, dicts and sets are copied deeply; other objects are shared."""
+    values: dict[str, Any] = {}
+    for field in attrs.fields(type(template)):
+        if field.init:
+            value = getattr(template, field.name)
+            values[field.alias] = copy.deepcopy(value) if isinstance(value, (list, dict, set, bytearray)) else value
+    return type(template)(**values)
+
+
+def snake_case(name: str) -> str:
+    """`DeepgramSTT` as `deepgram_stt`, `LLMContextUser` as `llm_context_user`."""
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name).lower()
+
+
+def _check_default(cls: type, field: attrs.Attribute[Any]) -> None:
+    kind = field.metadata.get(_KIND)
+    default: Any = field.default
+    if kind is None or default is attrs.NOTHING:
+        return
+    factory = default.factory if isinstance(default, attrs.Factory) else None  # type: ignore[arg-type]
+    if factory is not None and kind == "state":
+        return
+    value = factory() if factory is not None else default
+    try:
+        hash(value)
+    except TypeError as error:
+        kept = "restarts would share it" if kind == "state" else "it could change behind a rollback's back"
+        remedy = (
+            f"state({type(value).__name__})"
+            if kind == "state"
+            else "an immutable value, e.g. durable(()) or a frozen class"
+        )
+        raise ConfigurationError(
+            f"{cls.__name__}.{field.name}: the {kind} default {value!r} is mutable, {kept}. Write {remedy}."
+        ) from error
+
+
+def _collect_handlers(cls: type[Actor]) -> dict[type, Callable[..., Any]]:
+    handlers: dict[type, Callable[..., Any]] = {}
+    for base in reversed(cls.__mro__):
+        here: dict[type, str] = {}
+        for name, method in base.__dict__.items():
+            for kind in getattr(method, _TYPES, ()):
+                if kind in here:
+                    raise ConfigurationError(
+                        f"{cls.__name__} has two handlers for {kind.__name__}: {here[kind]} and {name}. Keep one of them."
+                    )
+                here[kind] = name
+                _check_signature(cls, name, method, kind)
+                handlers[kind] = getattr(cls, name)
+    return handlers
+
+
+def _check_signature(cls: type, name: str, method: Callable[..., Any], kind: type) -> None:
+    where = f"{cls.__name__}.{name} handles {kind.__name__}"
+    if not inspect.isfunction(method):
+        raise ConfigurationError(
+            f"{where} but is a {type(method).__name__}: a handler is a method, `def {name}(self, frame)`."
+        )
+    if inspect.isasyncgenfunction(method):
+        raise ConfigurationError(
+            f"{where} but is an async generator, which can't be cut safely. Write `await self.push(...)` instead of `yield`."
+        )
+    parameters = list(inspect.signature(method).parameters.values())
+    needed = [p for p in parameters if p.default is p.empty and p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
+    positional = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    if len(needed) <= 2 <= len(positional) and all(p in positional for p in needed):
+        return
+    now = f"`def {name}{inspect.signature(method)}`".replace(" -> None", "")
+    takes = "takes no frame" if len(positional) < 2 else "takes more than a frame"
+    prefix = "async " if inspect.iscoroutinefunction(method) else ""
+    raise ConfigurationError(f"{where} but {takes}: it is {now}. Write `{prefix}def {name}(self, frame)`.")
