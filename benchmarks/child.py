@@ -10,11 +10,11 @@ import json
 import os
 import sys
 from collections.abc import Awaitable, Callable
-from pathlib import Path
 from time import perf_counter
 from typing import IO, Any
 
 from .setting import Setting, Size
+from .stopwatch import queued_seconds
 
 __all__ = ["serve"]
 
@@ -39,17 +39,10 @@ def serve(figure: str, subject: str, loop: str, *, answers: IO[str]) -> None:
     measure = importlib.import_module(f"benchmarks.{figure}.{subject}").measure
     for line in sys.stdin:
         gc.collect()
-        begun, queued = perf_counter(), seconds_queued()
+        begun, queued = perf_counter(), queued_seconds()
         rows = run_on(loop, measure, setting_from(line))
-        answer = {"rows": rows, "seconds": perf_counter() - begun, "queued": seconds_queued() - queued}
+        answer = {"rows": rows, "seconds": perf_counter() - begun, "queued": queued_seconds() - queued}
         print(json.dumps(answer), file=answers, flush=True)
-
-
-def seconds_queued() -> float:
-    """How long this process was ready and another one had the core; a measurement with much of it is a measurement
-    of the neighbours.
-    """
-    return int(Path("/proc/self/schedstat").read_text().split()[1]) / 1e9
 
 
 def main() -> None:

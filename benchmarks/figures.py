@@ -73,6 +73,7 @@ FIGURES = (
             Row("fresh_p50", "then a fresh frame to the end, median", "us", times=4),
             Row("fresh_p99", "then a fresh frame to the end, 99th percentile", "us"),
         ),
+        rounds=4,
     ),
     Figure(
         "sessions",

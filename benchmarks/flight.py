@@ -7,6 +7,7 @@ from typing import Protocol, TypeVar
 import attrs
 
 from .setting import Size
+from .stopwatch import Stopwatch
 
 __all__ = ["BURST", "Arrivals", "Flight", "burst_microseconds", "one_in_flight"]
 
@@ -44,24 +45,27 @@ async def one_in_flight(
     for _ in range(size.frames // 10 + 1):
         await _send(1, push, make, arrivals)
     through = 0.0
-    begun = perf_counter()
+    begun, watch = perf_counter(), Stopwatch()
     for _ in range(size.frames):
         await arrivals.turn()
         start = perf_counter()
         await _send(1, push, make, arrivals)
         through += perf_counter() - start
-    return Flight(through=through / size.frames * 1e6, turn=(perf_counter() - begun) / size.frames * 1e6)
+    turn = watch.microseconds(each=size.frames)
+    # A neighbour takes its part of every moment alike.
+    undisturbed = turn * size.frames / 1e6 / (perf_counter() - begun)
+    return Flight(through=through * undisturbed / size.frames * 1e6, turn=turn)
 
 
 async def burst_microseconds(
     push: Callable[[FrameT], Awaitable[None]], make: Callable[[], FrameT], arrivals: Arrivals, size: Size
 ) -> float:
     """Microseconds a frame costs when 64 are sent at once, the next 64 when these are out."""
-    begun = perf_counter()
+    watch = Stopwatch()
     for _ in range(size.bursts):
         await arrivals.turn()
         await _send(BURST, push, make, arrivals)
-    return (perf_counter() - begun) / (size.bursts * BURST) * 1e6
+    return watch.microseconds(each=size.bursts * BURST)
 
 
 async def _send(

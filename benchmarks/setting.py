@@ -33,7 +33,7 @@ class Size:
 FULL = Size(
     frames=3000,
     bursts=100,
-    interruptions=150,
+    interruptions=100,
     window=2.0,
     most_sessions=4000,
     lives=100,
@@ -44,7 +44,7 @@ FULL = Size(
 QUICK = Size(
     frames=1500,
     bursts=50,
-    interruptions=60,
+    interruptions=40,
     window=1.2,
     most_sessions=4000,
     lives=50,

@@ -1,5 +1,7 @@
 """Hops between actors of ours: plain handlers that return the frame, that yield it, and async ones that push it."""
 
+from collections.abc import Iterator
+
 from antiphon import Actor, Pipeline, actor, on, open_session
 from antiphon.channels import TextFrame
 
@@ -17,7 +19,7 @@ class Plain(Actor):
     tally: Tally
 
     @on(TextFrame)
-    def pass_on(self, frame):
+    def pass_on(self, frame: TextFrame) -> TextFrame:
         self.tally.handled += 1
         return frame
 
@@ -27,7 +29,7 @@ class Generator(Actor):
     tally: Tally
 
     @on(TextFrame)
-    def pass_on(self, frame):
+    def pass_on(self, frame: TextFrame) -> Iterator[TextFrame]:
         self.tally.handled += 1
         yield frame
 
@@ -37,7 +39,7 @@ class Waiting(Actor):
     tally: Tally
 
     @on(TextFrame)
-    async def pass_on(self, frame):
+    async def pass_on(self, frame: TextFrame) -> None:
         self.tally.handled += 1
         await self.push(frame)
 
@@ -47,7 +49,7 @@ class Last(Actor):
     arrivals: Arrivals
 
     @on(TextFrame)
-    def take(self, frame):
+    def take(self, frame: TextFrame) -> None:
         self.arrivals.arrived()
 
 
@@ -56,7 +58,7 @@ class WaitingLast(Actor):
     arrivals: Arrivals
 
     @on(TextFrame)
-    async def take(self, frame):
+    async def take(self, frame: TextFrame) -> None:
         self.arrivals.arrived()
 
 

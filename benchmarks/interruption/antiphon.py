@@ -3,8 +3,6 @@
 The lanes have room for the 200, so both have the same to drop.
 """
 
-from time import perf_counter
-
 import trio
 
 from antiphon import Actor, Pipeline, actor, on, open_session
@@ -13,6 +11,7 @@ from antiphon.channels import InterruptionFrame, TextFrame
 from ..lost import expect
 from ..percentile import percentile
 from ..setting import Setting
+from ..stopwatch import Stopwatch
 from ..trio_arrivals import Arrivals
 from . import QUEUED, REST
 
@@ -79,18 +78,18 @@ async def measure(setting: Setting) -> dict[str, float]:
             for _ in range(QUEUED):
                 await session.push(TextFrame("old"))
             await trio.sleep(REST)
-            start = perf_counter()
+            watch = Stopwatch()
             await session.push(InterruptionFrame())
             await handled.until(8 * repeat)
-            interrupting.append(perf_counter() - start)
-            start = perf_counter()
+            interrupting.append(watch.microseconds())
+            watch = Stopwatch()
             await session.push(TextFrame("fresh"))
             await fresh.until(repeat)
-            freshening.append(perf_counter() - start)
+            freshening.append(watch.microseconds())
     expect((handled.count, old.count), (8 * setting.size.interruptions, 0))
     return {
-        "handled_p50": percentile(interrupting, 0.5) * 1e6,
-        "handled_p99": percentile(interrupting, 0.99) * 1e6,
-        "fresh_p50": percentile(freshening, 0.5) * 1e6,
-        "fresh_p99": percentile(freshening, 0.99) * 1e6,
+        "handled_p50": percentile(interrupting, 0.5),
+        "handled_p99": percentile(interrupting, 0.99),
+        "fresh_p50": percentile(freshening, 0.5),
+        "fresh_p99": percentile(freshening, 0.99),
     }

@@ -5,7 +5,6 @@ two).
 # pyright: reportMissingImports=false
 
 import asyncio
-from time import perf_counter
 
 from pipecat.frames.frames import Frame, InterruptionFrame, TextFrame
 from pipecat.processors.frame_processor import FrameDirection, FrameProcessor
@@ -15,6 +14,7 @@ from ..lost import expect
 from ..percentile import percentile
 from ..pipecat_session import open_session
 from ..setting import Setting
+from ..stopwatch import Stopwatch
 from . import QUEUED, REST
 
 __all__ = ["measure"]
@@ -71,18 +71,18 @@ async def measure(setting: Setting) -> dict[str, float]:
             for _ in range(QUEUED):
                 await worker.queue_frame(TextFrame("old"))
             await asyncio.sleep(REST)
-            start = perf_counter()
+            watch = Stopwatch()
             await worker.queue_frame(InterruptionFrame())
             await handled.until(8 * repeat)
-            interrupting.append(perf_counter() - start)
-            start = perf_counter()
+            interrupting.append(watch.microseconds())
+            watch = Stopwatch()
             await worker.queue_frame(TextFrame("fresh"))
             await texts["fresh"].until(repeat)
-            freshening.append(perf_counter() - start)
+            freshening.append(watch.microseconds())
     expect((handled.count, texts["old"].count), (8 * setting.size.interruptions, 0))
     return {
-        "handled_p50": percentile(interrupting, 0.5) * 1e6,
-        "handled_p99": percentile(interrupting, 0.99) * 1e6,
-        "fresh_p50": percentile(freshening, 0.5) * 1e6,
-        "fresh_p99": percentile(freshening, 0.99) * 1e6,
+        "handled_p50": percentile(interrupting, 0.5),
+        "handled_p99": percentile(interrupting, 0.99),
+        "fresh_p50": percentile(freshening, 0.5),
+        "fresh_p99": percentile(freshening, 0.99),
     }

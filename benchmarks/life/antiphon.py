@@ -25,7 +25,7 @@ async def measure(setting: Setting) -> dict[str, float]:
         begun = perf_counter()
         async with open_session(pipeline) as session:
             starts.append(perf_counter() - begun)
-            await session.push(TTSAudioRawFrame(OUTPUT, 24000))
+            await session.push(TTSAudioRawFrame(OUTPUT, sample_rate=24000))
             await arrivals.until(len(starts))
             begun = perf_counter()
             await session.end()

@@ -25,7 +25,7 @@ async def measure(setting: Setting) -> dict[str, float]:
         begun = perf_counter()
         async with open_session(voice_processors(arrivals), lean=setting.lean) as worker:
             starts.append(perf_counter() - begun)
-            await worker.queue_frame(TTSAudioRawFrame(OUTPUT, 24000, 1))
+            await worker.queue_frame(TTSAudioRawFrame(OUTPUT, sample_rate=24000, num_channels=1))
             await arrivals.until(len(starts))
             begun = perf_counter()
         ends.append(perf_counter() - begun)

@@ -2,9 +2,9 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine
-from time import perf_counter
 
 from ..setting import Setting
+from ..stopwatch import Stopwatch
 
 __all__ = ["measure"]
 
@@ -55,25 +55,25 @@ async def channel(repeats: int, *, room: int) -> float:
         for number in range(repeats):
             await queue.put(number)
 
-    begun = perf_counter()
+    watch = Stopwatch()
     producing = asyncio.create_task(produce())
     for _ in range(repeats):
         await queue.get()
     await producing
-    return (perf_counter() - begun) / repeats * 1e6
+    return watch.microseconds(each=repeats)
 
 
 async def spawns(repeats: int) -> float:
     async def nothing() -> None:
         pass
 
-    begun = perf_counter()
+    watch = Stopwatch()
     for _ in range(repeats // 100):
         await asyncio.gather(*(nothing() for _ in range(100)))
-    return (perf_counter() - begun) / (repeats // 100 * 100 or 1) * 1e6
+    return watch.microseconds(each=repeats // 100 * 100 or 1)
 
 
 async def timed(play: Callable[[], Coroutine[object, object, None]], *, operations: int, tasks: int) -> float:
-    begun = perf_counter()
+    watch = Stopwatch()
     await asyncio.gather(*(play() for _ in range(tasks)))
-    return (perf_counter() - begun) / (operations * tasks) * 1e6
+    return watch.microseconds(each=operations * tasks)

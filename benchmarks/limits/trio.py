@@ -1,11 +1,11 @@
 """Bare Trio."""
 
 from collections.abc import Awaitable, Callable
-from time import perf_counter
 
 import trio
 
 from ..setting import Setting
+from ..stopwatch import Stopwatch
 
 __all__ = ["measure"]
 
@@ -57,36 +57,36 @@ async def channel(repeats: int, *, room: int) -> float:
                 await send.send(number)
 
     async with receive, trio.open_nursery() as nursery:
-        begun = perf_counter()
+        watch = Stopwatch()
         nursery.start_soon(produce)
         async for _ in receive:
             pass
-        return (perf_counter() - begun) / repeats * 1e6
+        return watch.microseconds(each=repeats)
 
 
 async def spawns(repeats: int) -> float:
     async def nothing() -> None:
         pass
 
-    begun = perf_counter()
+    watch = Stopwatch()
     for _ in range(repeats // 100):
         async with trio.open_nursery() as nursery:
             for _ in range(100):
                 nursery.start_soon(nothing)
-    return (perf_counter() - begun) / (repeats // 100 * 100 or 1) * 1e6
+    return watch.microseconds(each=repeats // 100 * 100 or 1)
 
 
 async def scopes(repeats: int) -> float:
-    begun = perf_counter()
+    watch = Stopwatch()
     for _ in range(repeats):
         with trio.CancelScope():  # noqa: ASYNC100 - its cost is what is measured
             pass
-    return (perf_counter() - begun) / repeats * 1e6
+    return watch.microseconds(each=repeats)
 
 
 async def timed(play: Callable[[], Awaitable[None]], *, operations: int, tasks: int) -> float:
-    begun = perf_counter()
+    watch = Stopwatch()
     async with trio.open_nursery() as nursery:
         for _ in range(tasks):
             nursery.start_soon(play)
-    return (perf_counter() - begun) / (operations * tasks) * 1e6
+    return watch.microseconds(each=operations * tasks)

@@ -38,6 +38,6 @@ async def open_many(number: int) -> None:
 
 
 async def use(session: Session, arrivals: Arrivals) -> None:
-    await session.push(InputAudioRawFrame(INPUT, 16000))
-    await session.push(TTSAudioRawFrame(OUTPUT, 24000))
+    await session.push(InputAudioRawFrame(INPUT, sample_rate=16000))
+    await session.push(TTSAudioRawFrame(OUTPUT, sample_rate=24000))
     await arrivals.until(2)

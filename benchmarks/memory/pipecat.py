@@ -40,6 +40,6 @@ async def open_many(number: int, setting: Setting) -> None:
 
 
 async def use(worker: PipelineWorker, arrivals: Arrivals) -> None:
-    await worker.queue_frame(InputAudioRawFrame(INPUT, 16000, 1))
-    await worker.queue_frame(TTSAudioRawFrame(OUTPUT, 24000, 1))
+    await worker.queue_frame(InputAudioRawFrame(INPUT, sample_rate=16000, num_channels=1))
+    await worker.queue_frame(TTSAudioRawFrame(OUTPUT, sample_rate=24000, num_channels=1))
     await arrivals.until(2)

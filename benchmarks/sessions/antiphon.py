@@ -67,6 +67,6 @@ async def feed(session: Session, due: Due, start: float, ticks: int) -> None:
         moment = start + tick * PERIOD
         await trio.sleep(max(0.0, moment - perf_counter()))
         due.input.append(moment)
-        await session.push(InputAudioRawFrame(INPUT, 16000))
+        await session.push(InputAudioRawFrame(INPUT, sample_rate=16000))
         due.output.append(moment)
-        await session.push(TTSAudioRawFrame(OUTPUT, 24000))
+        await session.push(TTSAudioRawFrame(OUTPUT, sample_rate=24000))

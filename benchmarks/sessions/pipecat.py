@@ -71,6 +71,6 @@ async def feed(worker: PipelineWorker, last: TimedLast, *, start: float, ticks: 
         due = start + tick * PERIOD
         await asyncio.sleep(due - perf_counter())
         last.input_due.append(due)
-        await worker.queue_frame(InputAudioRawFrame(INPUT, 16000, 1))
+        await worker.queue_frame(InputAudioRawFrame(INPUT, sample_rate=16000, num_channels=1))
         last.output_due.append(due)
-        await worker.queue_frame(TTSAudioRawFrame(OUTPUT, 24000, 1))
+        await worker.queue_frame(TTSAudioRawFrame(OUTPUT, sample_rate=24000, num_channels=1))

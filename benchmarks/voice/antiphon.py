@@ -19,14 +19,18 @@ async def measure(setting: Setting) -> dict[str, float]:
     arrivals, tally = Arrivals(), Tally()
     pipeline = voice_pipeline(tally, heard=arrivals.arrived, played=arrivals.arrived)
     async with open_session(pipeline) as session:
-        heard = await one_in_flight(session.push, lambda: InputAudioRawFrame(INPUT, 16000), arrivals, setting.size)
+        heard = await one_in_flight(
+            session.push, lambda: InputAudioRawFrame(INPUT, sample_rate=16000), arrivals, setting.size
+        )
         heard_burst = await burst_microseconds(
-            session.push, lambda: InputAudioRawFrame(INPUT, 16000), arrivals, setting.size
+            session.push, lambda: InputAudioRawFrame(INPUT, sample_rate=16000), arrivals, setting.size
         )
         expect(tally.handled, arrivals.count)
-        spoken = await one_in_flight(session.push, lambda: TTSAudioRawFrame(OUTPUT, 24000), arrivals, setting.size)
+        spoken = await one_in_flight(
+            session.push, lambda: TTSAudioRawFrame(OUTPUT, sample_rate=24000), arrivals, setting.size
+        )
         spoken_burst = await burst_microseconds(
-            session.push, lambda: TTSAudioRawFrame(OUTPUT, 24000), arrivals, setting.size
+            session.push, lambda: TTSAudioRawFrame(OUTPUT, sample_rate=24000), arrivals, setting.size
         )
     return {
         "input_one": heard.through,

@@ -24,17 +24,29 @@ async def measure(setting: Setting) -> dict[str, float]:
     processors = voice_processors(arrivals)
     async with open_session(processors, lean=setting.lean) as worker:
         heard = await one_in_flight(
-            worker.queue_frame, lambda: InputAudioRawFrame(INPUT, 16000, 1), arrivals, setting.size
+            worker.queue_frame,
+            lambda: InputAudioRawFrame(INPUT, sample_rate=16000, num_channels=1),
+            arrivals,
+            setting.size,
         )
         heard_burst = await burst_microseconds(
-            worker.queue_frame, lambda: InputAudioRawFrame(INPUT, 16000, 1), arrivals, setting.size
+            worker.queue_frame,
+            lambda: InputAudioRawFrame(INPUT, sample_rate=16000, num_channels=1),
+            arrivals,
+            setting.size,
         )
         expect(processors[0].handled, arrivals.count)
         spoken = await one_in_flight(
-            worker.queue_frame, lambda: TTSAudioRawFrame(OUTPUT, 24000, 1), arrivals, setting.size
+            worker.queue_frame,
+            lambda: TTSAudioRawFrame(OUTPUT, sample_rate=24000, num_channels=1),
+            arrivals,
+            setting.size,
         )
         spoken_burst = await burst_microseconds(
-            worker.queue_frame, lambda: TTSAudioRawFrame(OUTPUT, 24000, 1), arrivals, setting.size
+            worker.queue_frame,
+            lambda: TTSAudioRawFrame(OUTPUT, sample_rate=24000, num_channels=1),
+            arrivals,
+            setting.size,
         )
     return {
         "input_one": heard.through,
