@@ -9,10 +9,9 @@ from antiphon.channels import TextFrame
 
 from ..flight import BURST
 from ..lost import expect
-from ..percentile import percentile
 from ..setting import Setting
 from ..trio_arrivals import Arrivals
-from . import PERIOD
+from . import PERIOD, Ticks
 
 __all__ = ["measure"]
 
@@ -36,7 +35,7 @@ class Last(Actor):
 async def measure(setting: Setting) -> dict[str, float]:
     """Milliseconds late."""
     arrivals = Arrivals()
-    latenesses: list[float] = []
+    ticks = Ticks()
     async with (
         open_session(Pipeline(*(PassOn() for _ in range(7)), Last(arrivals))) as session,
         trio.open_nursery() as nursery,
@@ -46,11 +45,11 @@ async def measure(setting: Setting) -> dict[str, float]:
         while (now := perf_counter()) < start + setting.size.window:
             due = now + PERIOD
             await trio.sleep(PERIOD)
-            latenesses.append(perf_counter() - due)
+            ticks.note(perf_counter() - due)
         passed = arrivals.count / (perf_counter() - start)
         nursery.cancel_scope.cancel()
     expect(arrivals.count > 0, True)
-    return {"p50": percentile(latenesses, 0.5) * 1e3, "p99": percentile(latenesses, 0.99) * 1e3, "flood": passed}
+    return {"p50": ticks.milliseconds(0.5), "p99": ticks.milliseconds(0.99), "flood": passed}
 
 
 async def flood(session: Session, arrivals: Arrivals) -> None:

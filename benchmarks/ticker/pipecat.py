@@ -11,10 +11,9 @@ from pipecat.pipeline.worker import PipelineWorker
 from ..asyncio_arrivals import Arrivals
 from ..flight import BURST
 from ..lost import expect
-from ..percentile import percentile
 from ..pipecat_session import Last, Passer, open_session
 from ..setting import Setting
-from . import PERIOD
+from . import PERIOD, Ticks
 
 __all__ = ["measure"]
 
@@ -22,7 +21,7 @@ __all__ = ["measure"]
 async def measure(setting: Setting) -> dict[str, float]:
     """Milliseconds late."""
     arrivals = Arrivals()
-    latenesses: list[float] = []
+    ticks = Ticks()
     async with open_session(
         [*(Passer(TextFrame) for _ in range(7)), Last(arrivals, TextFrame)], lean=setting.lean
     ) as worker:
@@ -31,11 +30,11 @@ async def measure(setting: Setting) -> dict[str, float]:
         while (now := perf_counter()) < start + setting.size.window:
             due = now + PERIOD
             await asyncio.sleep(PERIOD)
-            latenesses.append(perf_counter() - due)
+            ticks.note(perf_counter() - due)
         passed = arrivals.count / (perf_counter() - start)
         flooding.cancel()
     expect(arrivals.count > 0, True)
-    return {"p50": percentile(latenesses, 0.5) * 1e3, "p99": percentile(latenesses, 0.99) * 1e3, "flood": passed}
+    return {"p50": ticks.milliseconds(0.5), "p99": ticks.milliseconds(0.99), "flood": passed}
 
 
 async def flood(worker: PipelineWorker, arrivals: Arrivals) -> None:
