@@ -1,1 +1,15 @@
 """Who may speak: voice activity, the beginning and the end of turns, and the pair that keeps the context."""
+
+from ..channels import VADParams as VADParams
+from .vad import (
+    VAD as VAD,
+    VADState as VADState,
+    VoiceActivity as VoiceActivity,
+    VoiceEdge as VoiceEdge,
+    loudness as loudness,
+)
+from .voice_analyzer import (
+    VoiceAnalyzer as VoiceAnalyzer,
+    VoiceJudge as VoiceJudge,
+    WebRTCAnalyzer as WebRTCAnalyzer,
+)
