@@ -1,6 +1,7 @@
 """Interruptions of ours, from outside as in pipecat's measurement.
 
-The lanes have room for the 200, so both have the same to drop.
+Only the fourth actor waits, so only it is async; measured again with async handlers in all. The lanes have room for the
+200, so both sides have the same to drop.
 """
 
 import trio
@@ -19,7 +20,20 @@ __all__ = ["measure"]
 
 
 @actor
-class Interrupted(Actor):
+class Plain(Actor):
+    handled: Arrivals
+
+    @on(TextFrame)
+    def pass_on(self, frame: TextFrame) -> TextFrame:
+        return frame
+
+    @on(InterruptionFrame)
+    def note(self, frame: InterruptionFrame) -> None:
+        self.handled.arrived()
+
+
+@actor
+class Waiting(Actor):
     handled: Arrivals
 
     @on(TextFrame)
@@ -55,7 +69,7 @@ class Sink(Actor):
     fresh: Arrivals
 
     @on(TextFrame)
-    async def take(self, frame: TextFrame) -> None:
+    def take(self, frame: TextFrame) -> None:
         (self.fresh if frame.text == "fresh" else self.old).arrived()
 
     @on(InterruptionFrame)
@@ -65,8 +79,14 @@ class Sink(Actor):
 
 async def measure(setting: Setting) -> dict[str, float]:
     """Microseconds, the median and the 99th percentile of one round."""
+    plain = await interrupted(setting, Plain)
+    waiting = await interrupted(setting, Waiting)
+    return plain | {f"async_{key}": value for key, value in waiting.items()}
+
+
+async def interrupted(setting: Setting, other: type[Plain] | type[Waiting]) -> dict[str, float]:
     handled, began, old, fresh = Arrivals(), Arrivals(), Arrivals(), Arrivals()
-    passers: list[Actor] = [Interrupted(handled) for _ in range(6)]
+    passers: list[Actor] = [other(handled) for _ in range(6)]
     passers.insert(3, Blocked(handled, began))
     interrupting: list[float] = []
     freshening: list[float] = []
