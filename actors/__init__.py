@@ -22,6 +22,7 @@ from .effects import (
     To as To,
     Up as Up,
 )
+from .engine import Engine as Engine
 from .errors import (
     ConfigurationError as ConfigurationError,
     Killed as Killed,

@@ -119,7 +119,12 @@ class OutRoutes(dict[type, Route]):
         return route
 
 
-@attrs.define(eq=False, slots=True)
+@dataclass_transform(field_specifiers=(attrs.field, state, durable))
+def _base(cls: ActorClass) -> ActorClass:
+    return attrs.define(eq=False, slots=True, on_setattr=None)(cls)
+
+
+@_base
 class Actor:
     """Base of all actors. Decorate subclasses with `@actor`.
 
@@ -173,15 +178,14 @@ class Actor:
         """Around the actor's life: what it opens here is there before the first frame and closed after the last."""
         return _nothing()
 
-    async def push(self, effect: Effect) -> None:
-        """Let an effect happen now, from an async handler or a task. A bare frame goes where the frame in hand was
-        going, else downstream.
+    async def push(self, *effects: Effect) -> None:
+        """Let an effect happen now, from an async handler or a task; several happen in one step, none of them alone.
 
-        Waits while the ordered lane of the receiver downstream is full. Raises `RuntimeError` in a plain handler
-        (yield the
-        effect) and outside a session, `TypeError` for what isn't an effect.
+        A bare frame goes where the frame in hand was going, else downstream. Waits while the ordered lane of the
+        receiver downstream is full. Raises `RuntimeError` in a plain handler (yield the effect) and outside a session,
+        `TypeError` for what isn't an effect.
         """
-        await self._in_session("push").push(self, effect)
+        await self._in_session("push").push(self, effects)
 
     def start_soon(
         self, run: Callable[..., Awaitable[object]], *arguments: object, interruptible: bool | None = None
@@ -256,8 +260,8 @@ def actor(cls: ActorClass) -> ActorClass:
     """
     if not (isinstance(cls, type) and issubclass(cls, Actor)):
         raise ConfigurationError(f"@actor decorates subclasses of Actor; {cls!r} isn't one. Write `class X(Actor)`.")
-    made = attrs.define(eq=False, slots=True, on_setattr=None)(cls)
-    fields = attrs.fields(made)
+    made = _base(cls)
+    fields = fields_of(made)
     for field in fields:
         _check_default(made, field)
     made._routes = Routes(_collect_handlers(made))
@@ -270,6 +274,11 @@ def is_actor_class(cls: type) -> bool:
     return "_routes" in cls.__dict__
 
 
+def fields_of(cls: type[Actor]) -> tuple[attrs.Attribute[Any], ...]:
+    """Its fields. Type checkers see a dataclass here, since `@actor` is no name of attrs'."""
+    return cast("tuple[attrs.Attribute[Any], ...]", attrs.fields(cast(Any, cls)))
+
+
 def has_lifespan(cls: type[Actor]) -> bool:
     return cls.lifespan is not Actor.lifespan
 
@@ -277,7 +286,7 @@ def has_lifespan(cls: type[Actor]) -> bool:
 def fresh(template: Actor) -> Any:
     """A new instance of the same configuration. Lists, dicts and sets are copied deeply; other objects are shared."""
     values: dict[str, Any] = {}
-    for field in attrs.fields(type(template)):
+    for field in fields_of(type(template)):
         if field.init:
             value = getattr(template, field.name)
             values[field.alias] = copy.deepcopy(value) if isinstance(value, (list, dict, set, bytearray)) else value

@@ -98,6 +98,8 @@ class Cell:
         self.is_scheduled = False
         self.in_hand: Envelope | None = None
         """What a plain handler handles at this very moment."""
+        self.engines: list[int] = []
+        """The processes that its actor has running."""
         self.journal: dict[str, Any] = {}
         self.deferred: list[Callable[[], None]] = []
         self.deliveries = 0
@@ -237,6 +239,8 @@ class Cell:
         """The actor failed. Its frame, if any, goes back to its lane once; a second failure drops it as poison."""
         if self.is_down:
             return
+        while isinstance(error, ExceptionGroup) and len(error.exceptions) == 1:
+            error = error.exceptions[0]  # a nursery's wrapping
         blamed = not isinstance(error, Killed)
         delivery = (
             None if envelope is None else self.dispatcher.delivery_of(envelope, self.address, self.dispatcher.seq)
@@ -498,7 +502,8 @@ class Cell:
                 effects = as_effects(result)
                 for effect in effects:
                     check_effect(self.address, effect, envelope)
-                dispatcher.apply(hand, effects)
+                for node in dispatcher.apply(hand, effects):
+                    self.clog(node)
         except Exception as error:
             if not hand.dead:
                 self.fail(error, envelope, hand=hand)
@@ -589,7 +594,7 @@ class Cell:
     def make_outside(self) -> Outside:
         return self.session.make_outside(self)
 
-    async def push(self, actor: Actor, effect: Effect) -> None:
+    async def push(self, actor: Actor, effects: tuple[Effect, ...]) -> None:
         if self.in_hand is not None:
             raise RuntimeError(
                 f"{self.address}: push() in a plain handler. It never waits: `yield` or `return` the effect instead."
@@ -600,14 +605,15 @@ class Cell:
         if actor is not self.actor:
             await trio.lowlevel.checkpoint_if_cancelled()
             raise trio.BrokenResourceError(f"{self.address}: this incarnation has ended, it can't send any more")
-        if hand.cut or (self.is_down and not isinstance(effect, To)):
-            # What is cut or has failed sends nothing any more; its next wait tells it so.
-            await trio.lowlevel.checkpoint_if_cancelled()
-            return
-        node = self.dispatcher.push(hand, effect)
-        if node is not None:
+        if hand.cut or self.is_down:
+            # What is cut or has failed sends only messages any more; its next wait tells it so.
+            effects = () if hand.cut else tuple(effect for effect in effects if isinstance(effect, To))
+        overfull = self.dispatcher.push(hand, effects)
+        for node in overfull:
             await self._wait_for_room(node)
-        elif hand.cut:
+        if overfull:
+            return
+        if hand.cut or self.is_down:
             await trio.lowlevel.checkpoint_if_cancelled()
         else:
             await self.dispatcher.breathe()
@@ -662,6 +668,17 @@ class Cell:
             if hand is not None:
                 hand.sent |= there.sent
 
+    def defer(self, action: Callable[[], None]) -> bool:
+        """In a plain handler: do it when the handler has ended well. False when none runs."""
+        if self.in_hand is None:
+            return False
+        self.deferred.append(action)
+        return True
+
+    def report_shed(self, data: bytes) -> None:
+        """Sound that waited too long for the world was thrown away."""
+        self.dispatcher.drop(Envelope(data, self.address, None, self.dispatcher.epoch), "shed", self.address)
+
     def allow(self, seconds: float) -> None:
         self.allowed = max(self.allowed, trio.current_time() + seconds)
 
@@ -714,6 +731,7 @@ class Cell:
     def fire(self, message: object) -> None:
         self.timers.pop(message, None)
         self.dispatcher.message(self.address, message, self.address)
+        self.dispatcher.drain()
 
     # ---- ending
 

@@ -162,14 +162,13 @@ class Dispatcher:
             return cell
         return self.book.get(address.name)
 
-    def push(self, hand: Hand, effect: Effect) -> Cell | Exit | None:
-        """Let one effect of an async handler or a task happen. Returns the later node whose lane it overfilled, if
-        any.
-        """
-        check_effect(hand.cell.address, effect, hand.envelope)
+    def push(self, hand: Hand, effects: tuple[Effect, ...]) -> list[Cell | Exit]:
+        """Let effects of an async handler or a task happen. Returns the later nodes whose lanes they overfilled."""
+        for effect in effects:
+            check_effect(hand.cell.address, effect, hand.envelope)
         if not self.virtual:
             self._slice_end = time.perf_counter() + self._slice_left
-        overfull = self._let_happen(hand, effect, last=True)
+        overfull = self.apply(hand, effects)
         if self._ready:
             self.drain()
         if not self.virtual:
@@ -178,14 +177,14 @@ class Dispatcher:
                 self.steps = 0
         return overfull
 
-    def apply(self, hand: Hand, effects: Sequence[Effect]) -> None:
-        """Let what an async handler returned happen: all is put before anybody runs, but for the last, which may go
-        on at once.
-        """
+    def apply(self, hand: Hand, effects: Sequence[Effect]) -> list[Cell | Exit]:
+        """Let effects happen in one step: all are put before anybody runs, but for the last, which may go on at once."""
+        overfull = []
         for number, effect in enumerate(effects, 1):
             node = self._let_happen(hand, effect, last=number == len(effects))
             if node is not None:
-                hand.cell.clog(node)
+                overfull.append(node)
+        return overfull
 
     def _let_happen(self, hand: Hand, effect: Effect, *, last: bool) -> Cell | Exit | None:
         cell = hand.cell

@@ -1,22 +1,65 @@
-"""The one door through which everything enters and leaves."""
+"""The one door through which everything enters and leaves, so that a session can be played without the world.
+
+A `Door` is a session's; `actor.outside` is one actor's way through it, which knows whose handler is running.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import TYPE_CHECKING, Protocol
+
+from .engine import Engine, open_engine
 
 if TYPE_CHECKING:
     from .cell import Cell
+
 __all__ = ["Door", "LiveDoor", "NoDoor", "Outside"]
 
 
-class Door: ...
+class Door(Protocol):
+    """How a session reaches the world."""
+
+    def engine(self, cell: Cell, command: Sequence[str]) -> AbstractAsyncContextManager[Engine]:
+        """A child process that speaks frames."""
+        ...
 
 
-class LiveDoor(Door): ...
+class LiveDoor:
+    """The world as it is."""
+
+    def engine(self, cell: Cell, command: Sequence[str]) -> AbstractAsyncContextManager[Engine]:
+        return open_engine(command, defer=cell.defer, on_shed=cell.report_shed)
 
 
-class NoDoor(Door): ...
+class NoDoor:
+    """No world at all: what `play` gives."""
+
+    def engine(self, cell: Cell, command: Sequence[str]) -> AbstractAsyncContextManager[Engine]:
+        raise RuntimeError(
+            f"{cell.address}: a play has no outside, so no engine can be started ({' '.join(command)})."
+            " Leave the actor out of the play, or open a session."
+        )
 
 
 class Outside:
-    def __init__(self, door: Door, cell: Cell) -> None: ...
+    """One actor's way to the world; `self.outside`."""
+
+    def __init__(self, door: Door, cell: Cell) -> None:
+        self._door = door
+        self._cell = cell
+
+    @asynccontextmanager
+    async def engine(self, command: Sequence[str]) -> AsyncIterator[Engine]:
+        """Start a program that speaks frames on both pipes, for the time of the block: `async with self.outside.engine([...]) as engine`.
+
+        Best in `lifespan()`, so that a dead engine is a failure of the actor and the next incarnation starts another.
+        Raises what `open_engine` raises.
+        """
+        async with self._door.engine(self._cell, command) as engine:
+            # The session's statistics name the process while it runs.
+            self._cell.engines.append(engine.pid)
+            try:
+                yield engine
+            finally:
+                self._cell.engines.remove(engine.pid)

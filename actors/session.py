@@ -29,7 +29,7 @@ from ..channels.frames import (
     StopWorkerFrame,
 )
 from ..channels.mailbox import DOWN, UP, Direction, Envelope, Mailbox
-from .actor import Actor
+from .actor import Actor, fields_of
 from .cell import Cell, Phase
 from .delivery import Observer
 from .dispatch import Dispatcher, Exit
@@ -63,6 +63,8 @@ class CellStatistics:
     """Downstream frames of the ordered lane above its bound."""
     incarnation: int
     """0 for the first."""
+    engines: tuple[int, ...]
+    """Process ids of its child processes."""
 
 
 class Stream:
@@ -220,6 +222,7 @@ class Session:
                 ordered=len(cell.ordered),
                 overfill=cell.mailbox.overfill,
                 incarnation=max(cell.incarnation, 0),
+                engines=tuple(cell.engines),
             )
         return found
 
@@ -315,7 +318,7 @@ class Session:
             self._check_addresses(cell.child.actor)
 
     def _check_addresses(self, template: Actor) -> None:
-        for field in attrs.fields(type(template)):
+        for field in fields_of(type(template)):
             value = getattr(template, field.name) if field.init else None
             if isinstance(value, Address) and self.dispatcher.resolve(value) is None:
                 raise ConfigurationError(

@@ -1,0 +1,331 @@
+"""The context-aggregator pair: a user half before the language model, an assistant half after the output.
+
+1. The user half owns the context and starts every run; the assistant half says what was heard. They exchange messages, never a lock.
+2. What an interruption cut is written before the words that interrupted it: until `Flushed` has come the user half holds its writes.
+3. Every handler is plain, so a transaction, and all that a half knows is durable: a kill at any delivery changes nothing.
+"""
+
+from __future__ import annotations
+
+import json
+
+import attrs
+
+from ..actors import Actor, Address, After, Both, Down, Effect, Interrupt, To, actor, durable, on
+from ..channels import (
+    BotStartedSpeakingFrame,
+    ContextCommittedFrame,
+    EndFrame,
+    Frame,
+    FunctionCallCancelFrame,
+    FunctionCallFromLLM,
+    FunctionCallInProgressFrame,
+    FunctionCallResultFrame,
+    FunctionCallsStartedFrame,
+    HeardFrame,
+    InterimTranscriptionFrame,
+    InterruptionFrame,
+    LLMContext,
+    LLMContextFrame,
+    LLMFullResponseEndFrame,
+    LLMFullResponseStartFrame,
+    LLMRunCancelFrame,
+    LLMRunFrame,
+    TextFrame,
+    TranscriptionFrame,
+    UserStartedSpeakingFrame,
+    UserStoppedSpeakingFrame,
+    VADUserStartedSpeakingFrame,
+    VADUserStoppedSpeakingFrame,
+)
+from .peer_messages import Commit, Flushed, Patch, ResponseClosed, ResponseOpened, RunWanted
+
+__all__ = ["AssistantHalf", "LLMContextAggregatorPair", "UserHalf"]
+
+IN_PROGRESS, CANCELLED = "IN_PROGRESS", "CANCELLED"
+
+
+@attrs.frozen
+class _TurnTimeout:
+    """To itself: the user has been silent long enough, whatever was transcribed."""
+
+
+@attrs.frozen
+class _FlushNow:
+    """To itself: nothing was ever heard of the bot, so no HeardFrame will come."""
+
+    epoch: int
+
+
+@attrs.frozen
+class _Held:
+    """A user message, or a run, that waits for the flush."""
+
+    text: str | None
+
+
+@actor
+class UserHalf(Actor):
+    """Owns the context: writes what the user said and what the assistant half commits, and starts the runs."""
+
+    context: LLMContext
+    turn_timeout: float = attrs.field(default=1.0, kw_only=True)
+    """Seconds of silence after which a turn ends without a transcript that could still come."""
+
+    current: LLMContext | None = durable(None)
+    gathered: tuple[str, ...] = durable(())
+    in_turn: bool = durable(False)
+    is_speaking: bool = durable(False)
+    awaited: int = durable(0)
+    """The newest epoch whose flush must come before anything is written."""
+    flushed: int = durable(0)
+    held: tuple[_Held, ...] = durable(())
+    run_id: int = durable(0)
+    is_live: bool = durable(False)
+    """Whether the last run isn't over."""
+    owes_run: bool = durable(False)
+    has_ended: bool = durable(False)
+
+    @on(VADUserStartedSpeakingFrame)
+    def begin(self, frame: VADUserStartedSpeakingFrame) -> list[Effect]:
+        self.is_speaking = True
+        return [frame, After(None, _TurnTimeout()), *self._begin_turn()]
+
+    @on(VADUserStoppedSpeakingFrame)
+    def pause(self, frame: VADUserStoppedSpeakingFrame) -> list[Effect]:
+        self.is_speaking = False
+        return [frame, After(self.turn_timeout, _TurnTimeout())] if self.in_turn else [frame]
+
+    @on(InterimTranscriptionFrame)
+    def ignore(self, frame: InterimTranscriptionFrame) -> None: ...
+
+    @on(TranscriptionFrame)
+    def hear(self, frame: TranscriptionFrame) -> list[Effect]:
+        if not frame.text.strip():
+            return []
+        effects = self._begin_turn()
+        self.gathered = (*self.gathered, frame.text.strip())
+        return effects if self.is_speaking else [*effects, *self._end_turn()]
+
+    @on(_TurnTimeout)
+    def give_up_waiting(self, message: _TurnTimeout) -> list[Effect]:
+        return self._end_turn() if self.in_turn and not self.is_speaking else []
+
+    @on(InterruptionFrame)
+    def await_flush(self, frame: InterruptionFrame) -> None:
+        self.awaited = max(self.awaited, self.epoch)
+        self.is_live = False
+
+    @on(LLMRunFrame)
+    def run(self, frame: LLMRunFrame) -> list[Effect]:
+        return self._write_or_hold(None)
+
+    @on(Commit)
+    def commit(self, message: Commit) -> list[Effect]:
+        return self._write(self._context().append(*message.messages))
+
+    @on(Patch)
+    def patch(self, message: Patch) -> list[Effect]:
+        return self._write(self._context().with_tool_result(message.tool_call_id, message.content))
+
+    @on(ResponseOpened)
+    def opened(self, message: ResponseOpened) -> None: ...
+
+    @on(ResponseClosed)
+    def closed(self, message: ResponseClosed) -> list[Effect]:
+        if message.run_id in (None, self.run_id):
+            self.is_live = False
+        return self._run_if_owed()
+
+    @on(RunWanted)
+    def want(self, message: RunWanted) -> list[Effect]:
+        self.owes_run = True
+        return self._run_if_owed()
+
+    @on(Flushed)
+    def release(self, message: Flushed) -> list[Effect]:
+        self.flushed = max(self.flushed, message.epoch)
+        if self.flushed < self.awaited:
+            return []
+        held, self.held = self.held, ()
+        effects: list[Effect] = []
+        for each in held:
+            if each.text is not None:
+                effects += self._write(self._context().append({"role": "user", "content": each.text}))
+        return [*effects, *(self._run() if held else self._run_if_owed())]
+
+    @on(EndFrame)
+    def end(self, frame: EndFrame) -> list[Effect]:
+        text = " ".join(self.gathered)
+        self.gathered, self.has_ended = (), True
+        return self._write(self._context().append({"role": "user", "content": text})) if text else []
+
+    def _context(self) -> LLMContext:
+        return self.current if self.current is not None else self.context
+
+    def _begin_turn(self) -> list[Effect]:
+        if self.in_turn or self.has_ended:
+            return []
+        self.in_turn, self.owes_run = True, False
+        # An interruption begins the next epoch; what is written from here on waits for its flush.
+        self.awaited, self.is_live = self.epoch + 1, False
+        return [Both(UserStartedSpeakingFrame()), Interrupt()]
+
+    def _end_turn(self) -> list[Effect]:
+        text = " ".join(self.gathered)
+        self.in_turn, self.gathered = False, ()
+        effects: list[Effect] = [After(None, _TurnTimeout()), Both(UserStoppedSpeakingFrame())]
+        return [*effects, *(self._write_or_hold(text) if text else self._run_if_owed())]
+
+    def _write_or_hold(self, text: str | None) -> list[Effect]:
+        if self.flushed < self.awaited:
+            self.held = (*self.held, _Held(text))
+            return []
+        if text is None:
+            return self._run()
+        return [*self._write(self._context().append({"role": "user", "content": text})), *self._run()]
+
+    def _write(self, context: LLMContext) -> list[Effect]:
+        self.current = context
+        return [Both(ContextCommittedFrame(context, context.version))]
+
+    def _run_if_owed(self) -> list[Effect]:
+        waits = self.in_turn or self.is_live or self.flushed < self.awaited
+        return self._run() if self.owes_run and not waits else []
+
+    def _run(self) -> list[Effect]:
+        if self.has_ended:
+            return []
+        effects: list[Effect] = [Down(LLMRunCancelFrame(self.run_id))] if self.is_live else []
+        self.run_id, self.is_live, self.owes_run = self.run_id + 1, True, False
+        return [*effects, Down(LLMContextFrame(self._context(), run_id=self.run_id))]
+
+
+@actor
+class AssistantHalf(Actor):
+    """Gathers what was heard of the bot and what its calls gave, and says so to the user half."""
+
+    user: Address
+
+    parts: tuple[str, ...] = durable(())
+    is_open: bool = durable(False)
+    run_id: int | None = durable(None)
+    bot_has_spoken: bool = durable(False)
+    flushed: int = durable(0)
+    announced: tuple[FunctionCallFromLLM, ...] = durable(())
+    """Calls whose entries aren't written yet."""
+    entered: frozenset[str] = durable(frozenset())
+
+    @on(LLMFullResponseStartFrame)
+    def open(self, frame: LLMFullResponseStartFrame) -> list[Effect]:
+        effects = self._close(interrupted=False) if self.is_open else []
+        self.is_open, self.run_id = True, frame.run_id
+        return [*effects, self._tell(ResponseOpened(frame.run_id))]
+
+    @on(TextFrame)
+    def gather(self, frame: TextFrame) -> None:
+        if frame.append_to_context and frame.text:
+            spaced = frame.includes_inter_frame_spaces or not self.parts
+            self.parts = (*self.parts, frame.text if spaced else f" {frame.text}")
+
+    @on(LLMFullResponseEndFrame)
+    def end(self, frame: LLMFullResponseEndFrame) -> list[Effect]:
+        return self._close(interrupted=False) if self.is_open else self._commit_text(interrupted=False)
+
+    @on(BotStartedSpeakingFrame)
+    def note(self, frame: BotStartedSpeakingFrame) -> Frame:
+        self.bot_has_spoken = True
+        return frame
+
+    @on(InterruptionFrame)
+    def interrupted(self, frame: InterruptionFrame) -> After | None:
+        # Without an output that speaks nobody says what was heard: then it is what has come so far.
+        return None if self.bot_has_spoken else After(0, _FlushNow(self.epoch))
+
+    @on(_FlushNow)
+    def flush_unheard(self, message: _FlushNow) -> list[Effect]:
+        return self._flush(message.epoch)
+
+    @on(HeardFrame)
+    def flush(self, frame: HeardFrame) -> list[Effect]:
+        for _, text in frame.partial:
+            self.parts = (*self.parts, f" {text}" if self.parts else text)
+        return self._flush(frame.epoch)
+
+    @on(EndFrame)
+    def finish(self, frame: EndFrame) -> list[Effect]:
+        return self._close(interrupted=False) if self.is_open else self._commit_text(interrupted=False)
+
+    @on(FunctionCallsStartedFrame)
+    def announce(self, frame: FunctionCallsStartedFrame) -> Frame:
+        self.announced = (*self.announced, *frame.function_calls)
+        return frame
+
+    @on(FunctionCallInProgressFrame)
+    def enter(self, frame: FunctionCallInProgressFrame) -> list[Effect]:
+        return [*self._commit_text(interrupted=False), *self._enter({frame.tool_call_id})]
+
+    @on(FunctionCallResultFrame)
+    def settle(self, frame: FunctionCallResultFrame) -> list[Effect]:
+        content = frame.error or (frame.result if isinstance(frame.result, str) else json.dumps(frame.result))
+        run = frame.run_llm is not False
+        effects = [*self._enter({frame.tool_call_id}), *self._patch(frame.tool_call_id, content)]
+        return [*effects, self._tell(RunWanted("function call result"))] if run else effects
+
+    @on(FunctionCallCancelFrame)
+    def cancel_call(self, frame: FunctionCallCancelFrame) -> list[Effect]:
+        return [*self._enter({frame.tool_call_id}), *self._patch(frame.tool_call_id, CANCELLED)]
+
+    def _flush(self, epoch: int) -> list[Effect]:
+        if epoch <= self.flushed:
+            return []
+        self.flushed = epoch
+        effects = self._close(interrupted=True) if self.is_open else self._commit_text(interrupted=True)
+        return [*effects, self._tell(Flushed(epoch))]
+
+    def _close(self, *, interrupted: bool) -> list[Effect]:
+        self.is_open = False
+        written = self._commit_text(interrupted=interrupted)
+        entries = self._enter({call.tool_call_id for call in self.announced})
+        return [*written, *entries, self._tell(ResponseClosed(self.run_id, interrupted))]
+
+    def _commit_text(self, *, interrupted: bool) -> list[Effect]:
+        text = "".join(self.parts).strip()
+        self.parts = ()
+        return [self._tell(Commit(({"role": "assistant", "content": text},), interrupted))] if text else []
+
+    def _enter(self, call_ids: set[str]) -> list[Effect]:
+        """Write the entries of calls that were announced and aren't entered yet: the call, and a place for its result."""
+        calls = tuple(call for call in self.announced if call.tool_call_id in call_ids)
+        if not calls:
+            return []
+        self.announced = tuple(call for call in self.announced if call not in calls)
+        written = {
+            "role": "assistant",
+            "tool_calls": [
+                {
+                    "id": call.tool_call_id,
+                    "type": "function",
+                    "function": {"name": call.function_name, "arguments": json.dumps(call.arguments)},
+                }
+                for call in calls
+            ],
+        }
+        self.entered |= {call.tool_call_id for call in calls}
+        places = [{"role": "tool", "tool_call_id": call.tool_call_id, "content": IN_PROGRESS} for call in calls]
+        return [self._tell(Commit((written, *places)))]
+
+    def _patch(self, call_id: str, content: str) -> list[Effect]:
+        # A call that nobody announced has no place in the context, and nobody waits for its result.
+        return [self._tell(Patch(call_id, content))] if call_id in self.entered else []
+
+    def _tell(self, message: object) -> To:
+        return To(self.user, message)
+
+
+class LLMContextAggregatorPair:
+    """The two halves over one context: `.user` stands before the language model, `.assistant` after the output."""
+
+    def __init__(self, context: LLMContext, *, turn_timeout: float = 1.0) -> None:
+        self.user = UserHalf(context, turn_timeout=turn_timeout, name="user")
+        self.assistant = AssistantHalf(self.user.address, name="assistant")
