@@ -13,7 +13,7 @@ import random as random_module
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar, dataclass_transform, overload
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar, cast, dataclass_transform, overload
 
 import attrs
 
@@ -289,7 +289,7 @@ def fresh(template: Actor) -> Any:
     for field in fields_of(type(template)):
         if field.init:
             value = getattr(template, field.name)
-            values[field.alias] = copy.deepcopy(value) if isinstance(value, (list, dict, set, bytearray)) else value
+            values[field.alias or field.name] = copy.deepcopy(value) if isinstance(value, (list, dict, set, bytearray)) else value
     return type(template)(**values)
 
 

@@ -1,6 +1,7 @@
 """Speech synthesis without a network: espeak-ng, in an engine of its own, with the place of every word.
 
-What is still to be said is a durable list, so an engine that dies in the middle of a sentence is replaced by one that goes on with the next word.
+What is still to be said is a durable list, so an engine that dies in the middle of a sentence is replaced by one that
+goes on with the next word.
 """
 
 from __future__ import annotations
@@ -58,8 +59,8 @@ class _Progress:
 class EspeakTTS(Actor):
     """Speaks LLM text sentence by sentence, and TTSSpeakFrame: TTSStarted, words (TTSTextFrame with `offset_ns`) and audio, TTSStopped.
 
-    The text itself is consumed; its words come back with their times. Needs `antiphon[offline]`; the library is GPL-3 and only ever loaded in
-    the engine's process.
+    The text itself is consumed; its words come back with their times. Needs `antiphon[offline]`; the library is GPL-3
+    and only ever loaded in the engine's process.
     """
 
     voice: str = "en-us"

@@ -1,6 +1,7 @@
 """Where sound comes from and goes to without a sound card: files, arrays, nothing, and the air between two sessions.
 
-A source is read and a sink is written in real time by the actors `AudioInput` and `AudioOutput`; a device itself never waits. All sound is mono int16.
+A source is read and a sink is written in real time by the actors `AudioInput` and `AudioOutput`; a device itself never
+waits. All sound is mono int16.
 """
 
 from __future__ import annotations
