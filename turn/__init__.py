@@ -1,13 +1,14 @@
 """Who may speak: voice activity, the beginning and the end of turns, and the pair that keeps the context."""
 
-from ..channels import VADParams as VADParams
 from .vad import (
     VAD as VAD,
+    VADParams as VADParams,
     VADState as VADState,
     VoiceActivity as VoiceActivity,
     VoiceEdge as VoiceEdge,
     loudness as loudness,
 )
+from .pair import AssistantHalf as AssistantHalf, LLMContextAggregatorPair as LLMContextAggregatorPair, UserHalf as UserHalf
 from .voice_analyzer import (
     VoiceAnalyzer as VoiceAnalyzer,
     VoiceJudge as VoiceJudge,

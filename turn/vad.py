@@ -33,7 +33,7 @@ from ..channels import (
 )
 from .voice_analyzer import VoiceAnalyzer, VoiceJudge, WebRTCAnalyzer
 
-__all__ = ["VAD", "VADState", "VoiceActivity", "VoiceEdge", "loudness"]
+__all__ = ["VAD", "VADParams", "VADState", "VoiceActivity", "VoiceEdge", "loudness"]
 
 log = logging.getLogger(__name__)
 

@@ -140,10 +140,12 @@ def kind(cls: type) -> tuple[str, bool]:
     ],
     ids=["system", "data", "uninterruptible data", "control", "uninterruptible control"],
 )
+@pytest.mark.rule("A1")
 def test_each_frame_of_the_catalogue_has_its_kind(names: list[str], expected: tuple[str, bool]) -> None:
     assert {name: kind(getattr(channels, name)) for name in names} == dict.fromkeys(names, expected)
 
 
+@pytest.mark.rule("A1")
 def test_each_frame_is_in_the_catalogue() -> None:
     exported = {name for name, value in vars(channels).items() if isinstance(value, type) and issubclass(value, Frame)}
     bases = {"Frame", "SystemFrame", "DataFrame", "ControlFrame"}
@@ -152,6 +154,7 @@ def test_each_frame_is_in_the_catalogue() -> None:
 
 
 @pytest.mark.parametrize(("legacy", "name"), LEGACY.items())
+@pytest.mark.rule("A1")
 def test_a_legacy_name_is_another_name_for_the_same_class(legacy: str, name: str) -> None:
     assert getattr(channels, legacy) is getattr(channels, name)
 
@@ -174,33 +177,49 @@ def test_a_legacy_name_is_another_name_for_the_same_class(legacy: str, name: str
         (BotBackchannelFrame, TTSSpeakFrame),
     ],
 )
+@pytest.mark.rule("A7")
 def test_class_relations_hold_that_handlers_rely_on(below: type, above: type) -> None:
     assert issubclass(below, above)
 
 
+@pytest.mark.rule("A9")
 def test_what_a_class_adds_to_its_base_is_taken_by_position() -> None:
     assert TranscriptionFrame("hi", "u1") == TranscriptionFrame(text="hi", user_id="u1")
 
 
+@pytest.mark.rule("A9")
 def test_a_field_inherited_beyond_the_first_is_taken_by_keyword_only() -> None:
     spoken = TTSTextFrame("hello", "segment", 5, context_id="c")
     assert (spoken.segment_id, spoken.offset_ns, spoken.context_id) == ("segment", 5, "c")
+    make: Any = TTSTextFrame
+    with pytest.raises(TypeError, match="positional arguments"):
+        make("hello", "segment", 5, "c")
 
 
+@pytest.mark.rule("A9")
+def test_sound_with_more_fields_takes_its_format_by_keyword() -> None:
+    assert TTSAudioRawFrame(b"\0\0", "c", sample_rate=24000).context_id == "c"
+    assert UserAudioRawFrame(b"\0\0", "ann", sample_rate=16000, num_channels=2).num_channels == 2
+
+
+@pytest.mark.rule("A9")
 def test_a_frame_that_adds_nothing_takes_what_its_base_takes() -> None:
     assert SpeechOutputAudioRawFrame(b"\0\0", 8000, 1).sample_rate == 8000
 
 
+@pytest.mark.rule("A9")
 def test_a_class_takes_its_own_fields_by_position() -> None:
     make: Any = TextFrame
     assert make("hi", True).skip_tts is True
 
 
 @pytest.mark.parametrize("cls", [TTSStartedFrame, TTSStoppedFrame, VADUserStartedSpeakingFrame, StartFrame, EndFrame])
+@pytest.mark.rule("A6")
 def test_the_short_forms_without_arguments_work(cls: type[Frame]) -> None:
     assert cls() == cls()
 
 
+@pytest.mark.rule("A8")
 def test_equal_frames_hash_alike() -> None:
     assert len({TextFrame("a"), TextFrame("a"), TextFrame("b")}) == 2
 
@@ -210,6 +229,7 @@ def test_frames_of_two_classes_with_equal_fields_differ() -> None:
     assert plain != LLMTextFrame("a", includes_inter_frame_spaces=False)
 
 
+@pytest.mark.rule("A8")
 def test_a_frame_can_not_be_changed() -> None:
     with pytest.raises(attrs.exceptions.FrozenInstanceError):
         TextFrame("a").text = "b"  # type: ignore[misc]
@@ -231,6 +251,7 @@ def test_a_frame_holds_nothing_beside_its_fields() -> None:
     ],
     ids=lambda sample: type(sample).__name__,
 )
+@pytest.mark.rule("A8")
 def test_a_frame_survives_pickling_and_copying(sample: Frame) -> None:
     assert pickle.loads(pickle.dumps(sample)) == copy.deepcopy(sample) == sample
 
@@ -251,6 +272,7 @@ def test_num_frames_counts_samples_of_one_channel() -> None:
     assert InputAudioRawFrame(bytes(640), 16000, 2).num_frames == 160
 
 
+@pytest.mark.rule("A8")
 def test_lists_in_a_frame_become_tuples() -> None:
     call = FunctionCallFromLLM("move", "1", {"to": ["a", "b"]})
     assert FunctionCallsStartedFrame([call]).function_calls == (call,)  # type: ignore[arg-type]
@@ -258,6 +280,7 @@ def test_lists_in_a_frame_become_tuples() -> None:
     assert HeardFrame(1, [["c", 5]]).played == (("c", 5),)  # type: ignore[arg-type]
 
 
+@pytest.mark.rule("A8")
 def test_messages_in_a_frame_are_immutable() -> None:
     appended = LLMMessagesAppendFrame([{"role": "user", "content": "hi"}])
     with pytest.raises(TypeError, match="can't be changed"):
