@@ -109,12 +109,12 @@ class ScriptedLLM(Actor):
             await self._open(frame)
             await self._say(steps)
             await self._call([step for step in steps if isinstance(step, Call)], frame)
-        self.running = None
-        if self.open_run is not None:
-            await self.push(LLMFullResponseEndFrame(run_id=frame.run_id))
-            self.open_run = None
+        last: list[Frame] = [LLMFullResponseEndFrame(run_id=frame.run_id)] if self.open_run is not None else []
         if Hangup() in steps and not self.run_scope.cancelled_caught:
-            await self.push(EndWorkerFrame("the script has come to its end"))
+            last.append(EndWorkerFrame("the script has come to its end"))
+        # What is pushed has left, whatever happens while this waits for room: so nothing is open any more.
+        self.running = self.open_run = None
+        await self.push(*last)
 
     @on(LLMRunCancelFrame)
     def cancel_run(self, frame: LLMRunCancelFrame) -> LLMRunCancelFrame:
@@ -170,20 +170,10 @@ class ScriptedLLM(Actor):
         if not announced:
             return
         self.calls += announced
-        await self.push(Both(FunctionCallsStartedFrame(announced)))
+        # The tasks begin when this one waits next, so after the news; an interruption of that wait finds them started.
         for call in announced:
-            await self.push(
-                Both(
-                    FunctionCallInProgressFrame(
-                        call.function_name,
-                        call.tool_call_id,
-                        call.arguments,
-                        call.cancel_on_interruption,
-                        call.group_id,
-                    )
-                )
-            )
             self.start_soon(self._perform, call, interruptible=False)
+        await self.push(Both(FunctionCallsStartedFrame(announced)), *(Both(in_progress(call)) for call in announced))
 
     async def _perform(self, call: FunctionCallFromLLM) -> None:
         result, error = None, None
@@ -195,11 +185,9 @@ class ScriptedLLM(Actor):
         if call not in self.calls:
             return
         self.calls = tuple(each for each in self.calls if each != call)
-        if error:
-            await self.push(Up(ErrorFrame(error, processor=str(self.address), category="application")))
-        await self.push(
-            Both(FunctionCallResultFrame(call.function_name, call.tool_call_id, call.arguments, result, error=error))
-        )
+        settled = FunctionCallResultFrame(call.function_name, call.tool_call_id, call.arguments, result, error=error)
+        failed = ErrorFrame(error, processor=str(self.address), category="application") if error else None
+        await self.push(*([Up(failed)] if failed else []), Both(settled))
 
     async def _result(self, call: FunctionCallFromLLM) -> tuple[Any, str | None]:
         """What the function returned, or an error for the model and a text that tells more."""
@@ -227,3 +215,9 @@ class ScriptedLLM(Actor):
 def tokens(text: str) -> list[str]:
     """The text in pieces: words with the space before them."""
     return re.findall(r"\s*\S+", text)
+
+
+def in_progress(call: FunctionCallFromLLM) -> FunctionCallInProgressFrame:
+    return FunctionCallInProgressFrame(
+        call.function_name, call.tool_call_id, call.arguments, call.cancel_on_interruption, call.group_id
+    )
