@@ -11,7 +11,7 @@ import copy
 import inspect
 import random as random_module
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar, cast, dataclass_transform, overload
 
@@ -178,14 +178,14 @@ class Actor:
         """Around the actor's life: what it opens here is there before the first frame and closed after the last."""
         return _nothing()
 
-    async def push(self, *effects: Effect) -> None:
+    def push(self, *effects: Effect) -> Coroutine[Any, Any, None]:
         """Let an effect happen now, from an async handler or a task; several happen in one step, none of them alone.
 
         A bare frame goes where the frame in hand was going, else downstream. Waits while the ordered lane of the
-        receiver downstream is full. Raises `RuntimeError` in a plain handler (yield the effect) and outside a session,
-        `TypeError` for what isn't an effect.
+        receiver downstream is full. Raises `TypeError` for what isn't an effect, and already when called, without an
+        `await`: `RuntimeError` in a plain handler (yield the effect), `ConfigurationError` outside a session.
         """
-        await self._in_session("push").push(self, effects)
+        return self._in_session("push").push(self, effects)
 
     def start_soon(
         self, run: Callable[..., Awaitable[object]], *arguments: object, interruptible: bool | None = None
@@ -224,7 +224,7 @@ class Actor:
 
     def _in_session(self, wanted: str) -> Cell:
         if self._cell is None:
-            raise RuntimeError(
+            raise ConfigurationError(
                 f"{type(self).__name__}.{wanted} needs a session: this instance is the template that a pipeline is made of."
                 " Use it in handlers and tasks, or play() the pipeline."
             )

@@ -13,7 +13,7 @@ from __future__ import annotations
 import enum
 import math
 import random
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, cast
@@ -594,11 +594,15 @@ class Cell:
     def make_outside(self) -> Outside:
         return self.session.make_outside(self)
 
-    async def push(self, actor: Actor, effects: tuple[Effect, ...]) -> None:
+    def push(self, actor: Actor, effects: tuple[Effect, ...]) -> Coroutine[Any, Any, None]:
+        # Not async itself: a plain handler that forgets to await must hear of it, too.
         if self.in_hand is not None:
             raise RuntimeError(
                 f"{self.address}: push() in a plain handler. It never waits: `yield` or `return` the effect instead."
             )
+        return self._push(actor, effects)
+
+    async def _push(self, actor: Actor, effects: tuple[Effect, ...]) -> None:
         hand = self._find_hand()
         if hand is None:
             hand = Hand(self, None, direction=None, began=self.dispatcher.epoch, epoch=None, waits=True)
@@ -608,6 +612,8 @@ class Cell:
         if hand.cut or self.is_down:
             # What is cut or has failed sends only messages any more; its next wait tells it so.
             effects = () if hand.cut else tuple(effect for effect in effects if isinstance(effect, To))
+        # Counted like a handler: who only pushes must let others have the loop, too.
+        self.dispatcher.steps -= 1
         overfull = self.dispatcher.push(hand, effects)
         for node in overfull:
             await self._wait_for_room(node)

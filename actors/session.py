@@ -156,6 +156,7 @@ class Session:
         else:
             direction = DOWN if direction == DOWN else UP
             end = dispatcher.source if direction is DOWN else dispatcher.sink
+            dispatcher.steps -= 1
             node = dispatcher.send(frame, end.address, direction)
             if node is not None:
                 assert node.mailbox is not None
