@@ -171,6 +171,13 @@ from .frozen import (
     freeze_all as freeze_all,
     thaw as thaw,
 )
+from .mailbox import (
+    DOWN as DOWN,
+    UP as UP,
+    Direction as Direction,
+    Envelope as Envelope,
+    Mailbox as Mailbox,
+)
 from .metrics import (
     LLMTokenUsage as LLMTokenUsage,
     LLMUsageMetricsData as LLMUsageMetricsData,
@@ -180,6 +187,12 @@ from .metrics import (
     TTFBMetricsData as TTFBMetricsData,
     TTSUsageMetricsData as TTSUsageMetricsData,
     TurnMetricsData as TurnMetricsData,
+)
+from .priority_channel import (
+    MailboxStatistics as MailboxStatistics,
+    PriorityReceiveChannel as PriorityReceiveChannel,
+    PrioritySendChannel as PrioritySendChannel,
+    open_priority_channel as open_priority_channel,
 )
 from .vad_params import (
     VADParams as VADParams,
