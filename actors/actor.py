@@ -161,6 +161,11 @@ class Actor:
         return self._in_session("epoch").epoch()
 
     @property
+    def now(self) -> float:
+        """Seconds since the session began."""
+        return self._in_session("now").dispatcher.now()
+
+    @property
     def random(self) -> random_module.Random:
         """Randomness from the session's seed, this actor's name and its incarnation."""
         if self._random is None:

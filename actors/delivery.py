@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal, Protocol
+from typing import Literal
 
 import attrs
 
@@ -79,16 +79,27 @@ class Stall:
     """What it is busy with, if it is a handler."""
 
 
-class Observer(Protocol):
-    """Plain methods, each called with one value, in order, as things happen. What is missing isn't called; they
-    can't send.
+class Observer:
+    """Hears what happens in a session: plain methods, each called with one value, in order. They can't send.
 
-    An observer that raises is reported once, by a warning, and removed.
+    Inherit for the empty methods, or leave out what you don't need. An observer that raises is reported once, by a
+    warning, and removed.
     """
 
-    def delivered(self, delivery: Delivery) -> None: ...
-    def dropped(self, dropped: Dropped) -> None: ...
-    def failed(self, failure: Failure) -> None: ...
-    def restarted(self, restart: Restart) -> None: ...
-    def stalled(self, stall: Stall) -> None: ...
-    def ended(self, outcome: object) -> None: ...
+    def delivered(self, delivery: Delivery) -> None:
+        """A handler begins, or a frame leaves at an end."""
+
+    def dropped(self, dropped: Dropped) -> None:
+        """Something will not be handled."""
+
+    def failed(self, failure: Failure) -> None:
+        """An actor failed."""
+
+    def restarted(self, restart: Restart) -> None:
+        """An actor is there again."""
+
+    def stalled(self, stall: Stall) -> None:
+        """An actor gets on with nothing."""
+
+    def ended(self, outcome: object) -> None:
+        """The session is over: `"ended"`, `"cancelled"`, or what it failed with."""

@@ -13,7 +13,7 @@ import trio
 
 from ..channels.frames import ErrorFrame
 from .delivery import Delivery, Restart
-from .errors import Unrecoverable
+from .errors import ConfigurationError, Unrecoverable
 
 if TYPE_CHECKING:
     from .cell import Cell
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from .session import Session
 
 __all__ = ["Supervisor"]
+
+HOPELESS = (Unrecoverable, ConfigurationError)
+"""What no restart can heal."""
 
 
 @attrs.frozen
@@ -100,7 +103,7 @@ class Supervisor:
     async def _repair(self, repair: _Repair, story: _Story) -> None:
         with repair.scope:
             self._tell_upstream(story)
-            if isinstance(story.error, Unrecoverable) or len(self._counted) > self.max_restarts:
+            if isinstance(story.error, HOPELESS) or len(self._counted) > self.max_restarts:
                 self.session.escalate(self._whole_story(story))
                 return
             for cell in reversed(repair.cells):
@@ -109,6 +112,8 @@ class Supervisor:
             if delay:
                 await trio.sleep(delay)
                 self._in_backoff += delay
+            if repair.scope.cancel_called:
+                return
             self._repairs.remove(repair)
             for cell in repair.cells:
                 cell.begin()
@@ -127,7 +132,7 @@ class Supervisor:
             return
         what = "" if story.delivery is None else f" while handling {type(story.delivery.frame).__name__}"
         text = f"{story.cell.address} failed{what}: {type(story.error).__name__}: {story.error}"
-        category = "unrecoverable" if isinstance(story.error, Unrecoverable) else "actor failed"
+        category = "unrecoverable" if isinstance(story.error, HOPELESS) else "actor failed"
         frame = ErrorFrame(text, processor=story.cell.address.name, exception=story.error, category=category)
         self.session.dispatcher.send_from_place(story.cell, frame)
         self.session.dispatcher.drain()
@@ -140,7 +145,7 @@ class Supervisor:
         first = stories[0].error
         why = (
             "it can't heal"
-            if isinstance(last.error, Unrecoverable)
+            if isinstance(last.error, HOPELESS)
             else f"more than {self.max_restarts} restarts within {self.within:g} s"
         )
         return ExceptionGroup(

@@ -8,7 +8,7 @@ from typing import Any
 
 import attrs
 
-from ..actors import Address, Delivery, Dropped, Failure, Restart, Stall
+from ..actors import Address, Delivery, Dropped, Failure, Observer, Restart, Stall
 from ..channels.frames import CancelFrame, EndFrame, Frame, InterruptionFrame, StartFrame, StopFrame
 
 __all__ = ["Trace", "TraceRecorder", "digest_of"]
@@ -43,7 +43,7 @@ class Trace:
         return tuple(each.frame for each in self.deliveries if each.receiver.name == name)
 
 
-class TraceRecorder:
+class TraceRecorder(Observer):
     """An observer that keeps everything."""
 
     def __init__(self) -> None:

@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 import json
+from typing import Literal
 
 import attrs
 
@@ -84,6 +85,7 @@ class UserHalf(Actor):
     is_live: bool = durable(False)
     """Whether the last run isn't over."""
     owes_run: bool = durable(False)
+    has_retried: bool = durable(False)
     has_ended: bool = durable(False)
 
     @on(VADUserStartedSpeakingFrame)
@@ -135,6 +137,11 @@ class UserHalf(Actor):
     def closed(self, message: ResponseClosed) -> list[Effect]:
         if message.run_id in (None, self.run_id):
             self.is_live = False
+        if message.outcome == "failed" and not self.has_retried:
+            # The model died over its answer: it is asked once more, in a row.
+            self.has_retried, self.owes_run = True, True
+        elif message.outcome == "ended":
+            self.has_retried = False
         return self._run_if_owed()
 
     @on(RunWanted)
@@ -218,7 +225,7 @@ class AssistantHalf(Actor):
 
     @on(LLMFullResponseStartFrame)
     def open(self, frame: LLMFullResponseStartFrame) -> list[Effect]:
-        effects = self._close(interrupted=False) if self.is_open else []
+        effects = self._close("ended") if self.is_open else []
         self.is_open, self.run_id = True, frame.run_id
         return [*effects, self._tell(ResponseOpened(frame.run_id))]
 
@@ -230,7 +237,9 @@ class AssistantHalf(Actor):
 
     @on(LLMFullResponseEndFrame)
     def end(self, frame: LLMFullResponseEndFrame) -> list[Effect]:
-        return self._close(interrupted=False) if self.is_open else self._commit_text(interrupted=False)
+        if not self.is_open:
+            return self._commit_text(interrupted=False)
+        return self._close("failed" if frame.failed else "ended")
 
     @on(BotStartedSpeakingFrame)
     def note(self, frame: BotStartedSpeakingFrame) -> Frame:
@@ -254,7 +263,7 @@ class AssistantHalf(Actor):
 
     @on(EndFrame)
     def finish(self, frame: EndFrame) -> list[Effect]:
-        return self._close(interrupted=False) if self.is_open else self._commit_text(interrupted=False)
+        return self._close("ended") if self.is_open else self._commit_text(interrupted=False)
 
     @on(FunctionCallsStartedFrame)
     def announce(self, frame: FunctionCallsStartedFrame) -> Frame:
@@ -280,14 +289,14 @@ class AssistantHalf(Actor):
         if epoch <= self.flushed:
             return []
         self.flushed = epoch
-        effects = self._close(interrupted=True) if self.is_open else self._commit_text(interrupted=True)
+        effects = self._close("interrupted") if self.is_open else self._commit_text(interrupted=True)
         return [*effects, self._tell(Flushed(epoch))]
 
-    def _close(self, *, interrupted: bool) -> list[Effect]:
+    def _close(self, outcome: Literal["ended", "interrupted", "failed"]) -> list[Effect]:
         self.is_open = False
-        written = self._commit_text(interrupted=interrupted)
+        written = self._commit_text(interrupted=outcome == "interrupted")
         entries = self._enter({call.tool_call_id for call in self.announced})
-        return [*written, *entries, self._tell(ResponseClosed(self.run_id, interrupted))]
+        return [*written, *entries, self._tell(ResponseClosed(self.run_id, outcome))]
 
     def _commit_text(self, *, interrupted: bool) -> list[Effect]:
         text = "".join(self.parts).strip()

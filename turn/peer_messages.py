@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import attrs
 
 from ..channels.frozen import Message, freeze_all
@@ -41,7 +43,7 @@ class ResponseClosed:
     """Nothing more of this answer will come."""
 
     run_id: int | None
-    interrupted: bool
+    outcome: Literal["ended", "interrupted", "failed"]
 
 
 @attrs.frozen

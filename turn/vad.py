@@ -14,7 +14,6 @@ from collections.abc import Mapping
 
 import attrs
 import numpy as np
-import trio
 
 from ..actors import Actor, After, Both, ConfigurationError, Effect, actor, durable, on, state
 from ..channels import (
@@ -247,7 +246,7 @@ class VAD(Actor):
         activity, judge = self._ready(frame)
         self.activity, edges = activity.hear(frame.audio, judge)
         self.heard = judge.heard
-        self.last_audio = now = trio.current_time()
+        self.last_audio = now = self.now
         edges = self.owed + edges
         if not edges and self.activity.state is not SPEAKING:
             return frame
@@ -264,7 +263,7 @@ class VAD(Actor):
     def watch(self, message: _AudioIdle) -> tuple[Effect, ...]:
         if self.activity is None or self.activity.state in (QUIET, STARTING):
             return ()
-        now = trio.current_time()
+        now = self.now
         left = self.last_audio + self.audio_idle_timeout - now
         if left > 0:
             return (After(left, message),)
