@@ -11,14 +11,14 @@ import copy
 import inspect
 import random as random_module
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar, cast, dataclass_transform, overload
 
 import attrs
 
-from ..channels.frames import CancelFrame, EndFrame, Frame, InterruptionFrame, StartFrame, StopFrame, SystemFrame
-from .effects import EFFECTS, Address, Effect, Effects
+from ..channels.frames import Frame, InterruptionFrame, SystemFrame
+from .effects import LIFECYCLE, Address, Effect, effects_of
 from .errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -31,7 +31,6 @@ T = TypeVar("T")
 ActorClass = TypeVar("ActorClass", bound="type[Actor]")
 Handler = TypeVar("Handler", bound=Callable[..., Any])
 
-LIFECYCLE = (StartFrame, EndFrame, StopFrame, CancelFrame)
 _BY_NAME_ONLY = (*LIFECYCLE, InterruptionFrame)
 _TYPES = "__antiphon_handles__"
 _KIND = "antiphon"
@@ -225,7 +224,7 @@ class Actor:
             if isinstance(frame, Frame):
                 return (frame,)
             raise TypeError(f"{type(self).__name__} has no handler for the message {frame!r}")
-        return as_effects(route.handler(self, frame))
+        return effects_of(route.handler(self, frame), self.address, route.handler, frame)
 
     def _in_session(self, wanted: str) -> Cell:
         if self._cell is None:
@@ -234,22 +233,6 @@ class Actor:
                 " Use it in handlers and tasks, or play() the pipeline."
             )
         return self._cell
-
-
-def as_effects(result: Effects) -> tuple[Effect, ...]:
-    """What a plain handler returned, as a tuple. Runs a generator to its end. Raises what it raises, `TypeError` for
-    a coroutine.
-    """
-    if result is None:
-        return ()
-    if inspect.iscoroutine(result):
-        result.close()
-        raise TypeError(
-            "a plain handler returned a coroutine: make it `async def`, or don't call an async function in it"
-        )
-    if isinstance(result, (*EFFECTS, str, bytes)) or not isinstance(result, Iterable):
-        return (result,)
-    return tuple(result)
 
 
 @asynccontextmanager
@@ -294,7 +277,9 @@ def fresh(template: Actor) -> Any:
     for field in fields_of(type(template)):
         if field.init:
             value = getattr(template, field.name)
-            values[field.alias or field.name] = copy.deepcopy(value) if isinstance(value, (list, dict, set, bytearray)) else value
+            values[field.alias or field.name] = (
+                copy.deepcopy(value) if isinstance(value, (list, dict, set, bytearray)) else value
+            )
     return type(template)(**values)
 
 

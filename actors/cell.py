@@ -22,10 +22,10 @@ import trio
 
 from ..channels.frames import CancelFrame, EndFrame, InterruptionFrame, StartFrame, StopFrame, SystemFrame
 from ..channels.mailbox import DOWN, Envelope, Mailbox
-from .actor import Actor, Route, as_effects, fresh, has_lifespan
+from .actor import Actor, Route, fresh, has_lifespan
 from .delivery import Failure, Stall
-from .dispatch import BUSY, CLOGGED, CLOSED, GATED, SLOW, Dispatcher, Exit, Hand, check_effect
-from .effects import Address, After, Effect, To
+from .dispatch import BUSY, CLOGGED, CLOSED, GATED, SLOW, Dispatcher, Exit, Hand
+from .effects import Address, After, Effect, To, effects_of
 from .errors import Killed
 from .outside import Outside
 from .timers import Timer
@@ -153,6 +153,10 @@ class Cell:
     async def _live(self, life: Task) -> None:
         assert self._leave is not None and self._left is not None
         actor, leave, left = self.actor, self._leave, self._left
+        if self.phase is not Phase.ENTERING:
+            # It went down before it had begun.
+            left.set()
+            return
         _in_hand.set(None)
         try:
             with life.scope:
@@ -192,12 +196,9 @@ class Cell:
         """End the incarnation: cut what runs, leave `lifespan()`, within the grace. The cell stays, its mailbox
         fills.
         """
-        entering = self.phase is Phase.ENTERING
         self.go_down()
         with trio.move_on_after(self.grace if grace is None else grace) as limit:
             if self._leave is not None and self._left is not None and self._life is not None:
-                if entering:
-                    self._life.scope.cancel()
                 self._leave.set()
                 await self._left.wait()
             await self._all_ended()
@@ -211,6 +212,9 @@ class Cell:
         if self.is_down:
             return
         self.saved = self.durables()
+        if self.phase is Phase.ENTERING and self._life is not None:
+            # Whoever waits for it to leave needn't wait until it has entered.
+            self._life.scope.cancel()
         self.phase = Phase.DOWN
         self.system_hold |= CLOSED
         self.ordered_hold |= CLOSED
@@ -264,8 +268,7 @@ class Cell:
         if blamed:
             envelope.failures += 1
             if envelope.failures > 1:
-                if isinstance(frame, InterruptionFrame):
-                    self.ordered_hold &= ~GATED
+                self._ungate(envelope)
                 self.dispatcher.drop(envelope, "poison", self.address)
                 return True
         self.mailbox.put_back(envelope, system=system)
@@ -283,8 +286,7 @@ class Cell:
         if hand.cut:
             return False
         if hand.sent or hand.assigned:
-            if isinstance(envelope.frame, InterruptionFrame):
-                self.ordered_hold &= ~GATED
+            self._ungate(envelope)
             if not isinstance(envelope.frame, (StartFrame, EndFrame, StopFrame)):
                 self.dispatcher.drop(envelope, "partial", self.address)
             return False
@@ -299,7 +301,7 @@ class Cell:
         if self.in_hand is not None:
             self.journal.setdefault(name, getattr(instance, name))
         elif (hand := self._find_hand()) is not None:
-            hand.assigned = True
+            hand.root.assigned = True
 
     def check_journal(self) -> None:
         for name in self.journal:
@@ -353,10 +355,16 @@ class Cell:
 
     def handled(self, envelope: Envelope) -> None:
         """What every handling ends with, plain or async."""
-        if isinstance(envelope.frame, InterruptionFrame) and envelope.direction is None:
-            self.ordered_hold &= ~GATED
+        self._ungate(envelope)
         if self._waits_for_end:
             self.progress = trio.current_time()
+
+    def _ungate(self, envelope: Envelope) -> None:
+        """Frames of the newest epoch may be begun, when its InterruptionFrame is done with; an older one frees
+        nothing.
+        """
+        if isinstance(envelope.frame, InterruptionFrame) and envelope.epoch >= self.mailbox.epoch:
+            self.ordered_hold &= ~GATED
 
     def lifecycle_handled(self, envelope: Envelope) -> None:
         """StartFrame, EndFrame and StopFrame pass by themselves, after the handler's effects, after a failure too."""
@@ -393,6 +401,8 @@ class Cell:
                 self._cut_scope.cancel()
         for task in tuple(self._tasks):
             if task.interruptible and (task.hand is None or task.hand is not by):
+                if task.hand is not None:
+                    task.hand.cut = True
                 task.scope.cancel()
         route = self.routes[InterruptionFrame]
         if route.handler is None or self.is_gone:
@@ -495,15 +505,12 @@ class Cell:
                 dispatcher.schedule(self)
         _in_hand.set(hand)
         actor = self.actor
+        effects: tuple[Effect, ...] = ()
         try:
             dispatcher.begin_async(self, envelope)
             result = await route.handler(actor, envelope.frame)
-            if result is not None and not hand.dead:
-                effects = as_effects(result)
-                for effect in effects:
-                    check_effect(self.address, effect, envelope)
-                for node in dispatcher.apply(hand, effects):
-                    self.clog(node)
+            if result is not None and not (hand.dead or hand.cut):
+                effects = effects_of(result, self.address, route.handler, envelope.frame)
         except Exception as error:
             if not hand.dead:
                 self.fail(error, envelope, hand=hand)
@@ -512,16 +519,23 @@ class Cell:
         finally:
             _in_hand.set(None)
             if not hand.dead:
-                self._release(hand)
-                self._after(route, envelope, hand)
+                self._after(route, envelope, hand, effects)
         return hand.cut
 
-    def _after(self, route: Route, envelope: Envelope, hand: Hand) -> None:
+    def _after(self, route: Route, envelope: Envelope, hand: Hand, effects: tuple[Effect, ...]) -> None:
+        """The handler has ended: let happen what it returned. Whatever the last effect sets off finds it done with,
+        as it would if a mailbox lay between.
+        """
+        dispatcher = self.dispatcher
+        dispatcher.put_all(hand, effects[:-1])
         hand.dead = True
+        self._release(hand)
         self.handled(envelope)
+        for node in dispatcher.apply(hand, effects[-1:]):
+            self.clog(node)
         if route.is_lifecycle:
             self.lifecycle_handled(envelope)
-        self.dispatcher.schedule(self)
+        dispatcher.schedule(self)
 
     def _release(self, hand: Hand) -> None:
         ordered = hand.waits
@@ -609,9 +623,9 @@ class Cell:
         if actor is not self.actor:
             await trio.lowlevel.checkpoint_if_cancelled()
             raise trio.BrokenResourceError(f"{self.address}: this incarnation has ended, it can't send any more")
-        if hand.cut or self.is_down:
+        if hand.root.cut or self.is_down:
             # What is cut or has failed sends only messages any more; its next wait tells it so.
-            effects = () if hand.cut else tuple(effect for effect in effects if isinstance(effect, To))
+            effects = () if hand.root.cut else tuple(effect for effect in effects if isinstance(effect, To))
         # Counted like a handler: who only pushes must let others have the loop, too.
         self.dispatcher.steps -= 1
         overfull = self.dispatcher.push(hand, effects)
@@ -619,7 +633,7 @@ class Cell:
             await self._wait_for_room(node)
         if overfull:
             return
-        if hand.cut or self.is_down:
+        if hand.root.cut or self.is_down:
             await trio.lowlevel.checkpoint_if_cancelled()
         else:
             await self.dispatcher.breathe()
@@ -665,14 +679,13 @@ class Cell:
             began=epoch,
             epoch=epoch,
             waits=hand.waits if hand else True,
+            of=hand.root if hand else None,
         )
         token = _in_hand.set(there)
         try:
             yield
         finally:
             _in_hand.reset(token)
-            if hand is not None:
-                hand.sent |= there.sent
 
     def defer(self, action: Callable[[], None]) -> bool:
         """In a plain handler: do it when the handler has ended well. False when none runs."""

@@ -19,18 +19,30 @@ from typing import TYPE_CHECKING, cast
 import trio
 
 from ..channels.frames import (
-    CancelFrame,
     ErrorFrame,
     Frame,
     InterruptionFrame,
     MetricsFrame,
     SystemFrame,
-    Uninterruptible,
 )
 from ..channels.mailbox import DOWN, UP, Direction, Envelope, Mailbox
-from .actor import LIFECYCLE, OutRoutes, Route, as_effects
+from .actor import OutRoutes, Route
 from .delivery import Delivery, Dropped, DropReason, Failure, Observer, Restart, Stall
-from .effects import Address, After, Both, Down, Effect, Immune, Interrupt, To, Up
+from .effects import (
+    FRAME_TYPES,
+    LIFECYCLE,
+    Address,
+    After,
+    Both,
+    Down,
+    Effect,
+    Immune,
+    Interrupt,
+    To,
+    Up,
+    check_effect,
+    effects_of,
+)
 from .errors import Killed
 
 if TYPE_CHECKING:
@@ -51,19 +63,6 @@ GATED = 8  # an InterruptionFrame waits to be handled
 SLOW = 16  # may be handled, but not directly: it is ending
 
 
-class _FrameTypes(dict[type, "tuple[bool, bool] | None"]):
-    """For a type: whether its frames overtake, and whether they are immune; None for what can't be sent by itself."""
-
-    def __missing__(self, kind: type) -> tuple[bool, bool] | None:
-        plain = issubclass(kind, Frame) and not issubclass(kind, (*LIFECYCLE, InterruptionFrame))
-        facts = (issubclass(kind, SystemFrame), issubclass(kind, (Uninterruptible, SystemFrame))) if plain else None
-        self[kind] = facts
-        return facts
-
-
-FRAME_TYPES = _FrameTypes()
-
-
 class Exit:
     """One end of a session: what comes here has left the pipeline."""
 
@@ -82,7 +81,9 @@ class Exit:
 class Hand:
     """What a handler or a task has in hand, and what had come of it."""
 
-    __slots__ = ("assigned", "began", "cell", "cut", "dead", "direction", "envelope", "epoch", "sent", "since", "waits")
+    __slots__ = (
+        "assigned", "began", "cell", "cut", "dead", "direction", "envelope", "epoch", "of", "sent", "since", "waits"
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -93,6 +94,7 @@ class Hand:
         began: int,
         epoch: int | None,
         waits: bool,
+        of: Hand | None = None,
     ) -> None:
         self.cell = cell
         self.envelope = envelope
@@ -103,8 +105,15 @@ class Hand:
         """The stamp of what it sends; None: the epoch at that moment."""
         self.waits = waits
         """Whether it waits for room: handlers of system frames and messages don't."""
+        self.of = of
+        """Whose fate this one shares, which only sets another epoch."""
         self.sent = self.assigned = self.cut = self.dead = False
         self.since = 0.0
+
+    @property
+    def root(self) -> Hand:
+        """The one that is cut, and from which something has come."""
+        return self if self.of is None else self.of
 
 
 class Dispatcher:
@@ -165,7 +174,7 @@ class Dispatcher:
     def push(self, hand: Hand, effects: tuple[Effect, ...]) -> list[Cell | Exit]:
         """Let effects of an async handler or a task happen. Returns the later nodes whose lanes they overfilled."""
         for effect in effects:
-            check_effect(hand.cell.address, effect, hand.envelope)
+            check_effect(effect, f"{hand.cell.address}: push", None if hand.envelope is None else hand.envelope.frame)
         if not self.virtual:
             self._slice_end = time.perf_counter() + self._slice_left
         overfull = self.apply(hand, effects)
@@ -203,7 +212,7 @@ class Dispatcher:
                 self._interrupt_by(hand)
                 return None
             return self._send_from(hand, effect, hand.direction, immune, last)
-        hand.sent = True
+        hand.root.sent = True
         if isinstance(effect, Down):
             return self._send_from(hand, effect.frame, DOWN, immune, last)
         if isinstance(effect, Up):
@@ -223,7 +232,7 @@ class Dispatcher:
     def _send_from(
         self, hand: Hand, frame: Frame, direction: Direction, immune: bool, last: bool
     ) -> Cell | Exit | None:
-        hand.sent = True
+        hand.root.sent = True
         cell = hand.cell
         facts = FRAME_TYPES[type(frame)]
         assert facts is not None
@@ -359,9 +368,7 @@ class Dispatcher:
             result = route.handler(cell.actor, envelope.frame)  # type: ignore[misc]  # only called for routes with one
             facts = FRAME_TYPES[type(result)] if isinstance(result, Frame) else None
             if facts is None and result is not None:
-                effects = as_effects(result)
-                for effect in effects:
-                    check_effect(cell.address, effect, envelope)
+                effects = effects_of(result, cell.address, route.handler, envelope.frame)  # type: ignore[arg-type]  # as above
             else:
                 effects = ()
             if self.virtual and cell.journal:
@@ -399,13 +406,14 @@ class Dispatcher:
         ordered = not route.is_system and envelope.direction is not None
         hand = self.hand_for(cell, envelope, ordered=ordered)
         *firsts, last = effects
-        self._put_all(hand, firsts)
+        self.put_all(hand, firsts)
         immune = isinstance(last, Immune)
         inner = last.effect if isinstance(last, Immune) else last
         direction = hand.direction
         if isinstance(inner, Both):
-            self._put_all(hand, (Immune(Down(inner.frame)) if immune else Down(inner.frame),))
+            self.put_all(hand, (Immune(Down(inner.frame)) if immune else Down(inner.frame),))
             inner = Up(inner.frame)
+            last = Immune(inner) if immune else inner
         if isinstance(inner, (Up, Down)):
             direction = UP if isinstance(inner, Up) else DOWN
             inner = inner.frame
@@ -417,7 +425,7 @@ class Dispatcher:
         stamp = self.epoch if hand.epoch is None else hand.epoch
         return Envelope(inner, cell.address, direction, stamp, immune or facts[1])
 
-    def _put_all(self, hand: Hand, effects: Iterable[Effect]) -> None:
+    def put_all(self, hand: Hand, effects: Iterable[Effect]) -> None:
         for effect in effects:
             node = self._let_happen(hand, effect, last=False)
             if node is not None:
@@ -507,15 +515,16 @@ class Dispatcher:
     # ---- the interruption step
 
     def _interrupt_by(self, hand: Hand) -> None:
-        hand.sent = True
+        hand.root.sent = True
         in_hand = None if hand.envelope is None else hand.envelope.frame
         answers = isinstance(in_hand, InterruptionFrame) and in_hand.epoch == self.epoch
         if not answers and hand.began >= self.epoch:
-            self.interrupt(hand)
+            self.interrupt(hand.root)
         # Who asked for what another has done meanwhile moves on with it.
-        hand.began = self.epoch
-        if hand.epoch is not None:
-            hand.epoch = self.epoch
+        for each in (hand, hand.root):
+            each.began = self.epoch
+            if each.epoch is not None:
+                each.epoch = self.epoch
 
     def interrupt(self, by: Hand | None = None) -> None:
         """Begin the next epoch, in one step: no await, so nothing can slip in between."""
@@ -588,38 +597,3 @@ class Dispatcher:
         if direction is DOWN:
             return self.cells[0] if self.cells else self.sink
         return self.cells[-1] if self.cells else self.source
-
-
-def check_effect(address: Address, effect: object, in_hand: Envelope | None) -> None:
-    """Raises `TypeError` for what isn't an effect, or is one that no actor may send."""
-    inner = effect.effect if isinstance(effect, Immune) else effect
-    if isinstance(inner, (Up, Down, Both)):
-        inner = inner.frame
-        if not isinstance(inner, Frame):
-            raise TypeError(f"{address}: {effect!r} holds {inner!r}, which is no frame")
-    if isinstance(inner, Frame):
-        if isinstance(inner, InterruptionFrame) or FRAME_TYPES[type(inner)] is not None:
-            return
-        if in_hand is not None and inner is in_hand.frame:
-            return
-        name = type(inner).__name__
-        asks = "CancelWorkerFrame" if isinstance(inner, CancelFrame) else "EndWorkerFrame"
-        raise TypeError(
-            f"{address}: {name} belongs to the session and passes by itself. To end it from an actor, send {asks}()."
-        )
-    if isinstance(inner, (To, After, Interrupt)) and not isinstance(effect, Immune):
-        if isinstance(inner, (To, After)):
-            _check_message(address, inner.message)
-        return
-    raise TypeError(
-        f"{address}: {effect!r} is neither a frame nor an effect. To send a message to an actor, say To(address, message)."
-    )
-
-
-def _check_message(address: Address, message: object) -> None:
-    try:
-        hash(message)
-    except TypeError as error:
-        raise TypeError(
-            f"{address}: the message {message!r} is mutable. A message is a frozen value, e.g. @attrs.frozen."
-        ) from error

@@ -1,17 +1,27 @@
 """What a handler may return, yield or push: values that say what is to happen.
 
 An effect is inert. It does nothing until its actor's handler has ended (plain) or pushed it (async), so a test can
-read it and a trace can show it.
+read it and a trace can show it. All effects of a handler are checked before the first of them happens.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import TypeAlias
+import inspect
+from collections.abc import Callable, Generator, Iterable, Iterator
+from typing import Any, TypeAlias
 
 import attrs
 
-from ..channels.frames import Frame
+from ..channels.frames import (
+    CancelFrame,
+    EndFrame,
+    Frame,
+    InterruptionFrame,
+    StartFrame,
+    StopFrame,
+    SystemFrame,
+    Uninterruptible,
+)
 
 __all__ = ["Address", "After", "Both", "Down", "Effect", "Effects", "Immune", "Interrupt", "To", "Up"]
 
@@ -74,6 +84,9 @@ class To:
     address: Address
     message: object
 
+    def __attrs_post_init__(self) -> None:
+        check_address("To", self.address)
+
 
 @attrs.frozen
 class After:
@@ -83,10 +96,12 @@ class After:
     message: object
 
     def __attrs_post_init__(self) -> None:
-        if self.seconds is not None and not self.seconds >= 0:
-            raise ValueError(
-                f"After({self.seconds!r}, ...): a timer can't fire in the past; seconds are >= 0, or None to disarm"
-            )
+        if self.seconds is None:
+            return
+        if not isinstance(self.seconds, (int, float)):
+            raise TypeError(f"After({self.seconds!r}, ...): seconds are a number, or None to disarm.")
+        if not self.seconds >= 0:
+            raise ValueError(f"After({self.seconds!r}, ...): a timer can't fire in the past. Seconds are 0 or more.")
 
 
 @attrs.frozen
@@ -101,3 +116,112 @@ Effects: TypeAlias = Effect | Iterable[Effect] | None
 """What a handler returns."""
 
 EFFECTS = (Frame, Up, Down, Both, Immune, To, After, Interrupt)
+
+LIFECYCLE = (StartFrame, EndFrame, StopFrame, CancelFrame)
+
+
+class _FrameTypes(dict[type, "tuple[bool, bool] | None"]):
+    """For a type: whether its frames overtake, and whether they are immune; None for what can't be sent by itself."""
+
+    def __missing__(self, kind: type) -> tuple[bool, bool] | None:
+        plain = issubclass(kind, Frame) and not issubclass(kind, (*LIFECYCLE, InterruptionFrame))
+        facts = (issubclass(kind, SystemFrame), issubclass(kind, (Uninterruptible, SystemFrame))) if plain else None
+        self[kind] = facts
+        return facts
+
+
+FRAME_TYPES = _FrameTypes()
+
+
+def effects_of(
+    result: Effects, address: Address, handler: Callable[..., object], in_hand: object
+) -> tuple[Effect, ...]:
+    """What a handler returned, as checked effects; a generator is run to its end.
+
+    Raises what the generator raises, and `TypeError` for what isn't an effect.
+    """
+    if result is None:
+        return ()
+    where = f"{address}: {handler.__qualname__}"
+    if inspect.iscoroutine(result):
+        result.close()
+        raise TypeError(
+            f"{where} is a plain handler and returned a coroutine. Make it `async def`, or call no async function in it."
+        )
+    if isinstance(result, Generator):
+        effects: tuple[Effect, ...] = tuple(_run(result, where))
+    elif isinstance(result, (*EFFECTS, str, bytes)) or not isinstance(result, Iterable):
+        effects = (result,)
+    else:
+        effects = tuple(result)
+    for effect in effects:
+        check_effect(effect, where, in_hand)
+    return effects
+
+
+def _run(effects: Generator[Effect, None, object], where: str) -> Iterator[Effect]:
+    returned = yield from effects
+    if returned is not None:
+        raise TypeError(f"{where} yields, so what it returns is lost: {returned!r}. Write `yield ...; return`.")
+
+
+def check_effect(effect: object, where: str, in_hand: object) -> None:
+    """Raises `TypeError` for what isn't an effect, or is one that no actor may send. `in_hand` is the frame that is
+    being handled.
+    """
+    inner = effect.effect if isinstance(effect, Immune) else effect
+    if isinstance(inner, (Up, Down, Both)):
+        inner = inner.frame
+        if not isinstance(inner, Frame):
+            raise TypeError(f"{where} sent {effect!r}, but {inner!r} is no frame. {_remedy(inner)}")
+    if isinstance(inner, Frame):
+        # What passes by itself may be sent on by its handler, too: it makes no difference.
+        if FRAME_TYPES[type(inner)] is None and inner is not in_hand and not isinstance(inner, InterruptionFrame):
+            raise TypeError(f"{where} sent {effect!r}. {_remedy(inner)}")
+    elif isinstance(effect, (To, After)):
+        check_message(effect.message, where)
+    elif not isinstance(effect, Interrupt):
+        if isinstance(effect, Immune):
+            raise TypeError(f"{where} sent {effect!r}: Immune holds a frame, Up, Down or Both.")
+        raise TypeError(f"{where} sent {effect!r}, which is neither a frame nor an effect. {_remedy(effect)}")
+
+
+def check_message(message: object, where: str) -> None:
+    """Raises `TypeError` for what can't be a message."""
+    try:
+        hash(message)
+    except TypeError as error:
+        raise TypeError(
+            f"{where}: the message {message!r} is mutable. A message is a frozen value, e.g. of a class with @attrs.frozen."
+        ) from error
+    if isinstance(message, (*LIFECYCLE, InterruptionFrame)):
+        raise TypeError(f"{where}: {message!r} is no message. {_remedy(message)}")
+
+
+def check_address(where: str, address: object) -> None:
+    """Raises `TypeError` for what isn't an address."""
+    if not isinstance(address, Address):
+        has_one = isinstance(getattr(type(address), "address", None), property)
+        write = "the actor's `.address`" if has_one else 'Address("user")'
+        raise TypeError(f"{where}({address!r}, ...): this is no address. Write {write}.")
+
+
+def _remedy(sent: Any) -> str:
+    """What to write instead."""
+    match sent:
+        case type():
+            return f"It is a class: write {sent.__name__}(...)."
+        case StartFrame():
+            return "The session sends it, once, to each actor."
+        case InterruptionFrame():
+            return "It has no direction: yield Interrupt()."
+        case CancelFrame():
+            return "It belongs to the session: to cancel that from an actor, send CancelWorkerFrame()."
+        case EndFrame() | StopFrame():
+            return (
+                f"It belongs to the session: to end that from an actor, send {type(sent).__name__[:-5]}WorkerFrame()."
+            )
+        case Immune():
+            return "Write Immune outside: Immune(Up(frame))."
+        case _:
+            return "To send a message to an actor, say To(address, message)."
