@@ -40,8 +40,8 @@ from .effects import (
     Interrupt,
     To,
     Up,
-    check_effect,
     effects_of,
+    fault_of,
 )
 from .errors import Killed
 
@@ -174,7 +174,8 @@ class Dispatcher:
     def push(self, hand: Hand, effects: tuple[Effect, ...]) -> list[Cell | Exit]:
         """Let effects of an async handler or a task happen. Returns the later nodes whose lanes they overfilled."""
         for effect in effects:
-            check_effect(effect, f"{hand.cell.address}: push", None if hand.envelope is None else hand.envelope.frame)
+            if fault := fault_of(effect, None if hand.envelope is None else hand.envelope.frame):
+                raise TypeError(f"{hand.cell.address}: {type(hand.cell.actor).__name__}.push() was given {fault}")
         if not self.virtual:
             self._slice_end = time.perf_counter() + self._slice_left
         overfull = self.apply(hand, effects)

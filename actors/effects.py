@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Generator, Iterable, Iterator
+from types import GeneratorType
 from typing import Any, TypeAlias
 
 import attrs
@@ -140,62 +141,66 @@ def effects_of(
 
     Raises what the generator raises, and `TypeError` for what isn't an effect.
     """
+    effects: tuple[Effect, ...]
     if result is None:
         return ()
-    where = f"{address}: {handler.__qualname__}"
-    if inspect.iscoroutine(result):
-        result.close()
-        raise TypeError(
-            f"{where} is a plain handler and returned a coroutine. Make it `async def`, or call no async function in it."
-        )
-    if isinstance(result, Generator):
-        effects: tuple[Effect, ...] = tuple(_run(result, where))
+    if isinstance(result, GeneratorType):
+        effects = tuple(_run(result, address, handler))
     elif isinstance(result, (*EFFECTS, str, bytes)) or not isinstance(result, Iterable):
         effects = (result,)
     else:
         effects = tuple(result)
     for effect in effects:
-        check_effect(effect, where, in_hand)
+        if fault := fault_of(effect, in_hand):
+            raise TypeError(f"{address}: {handler.__qualname__} sent {fault}")
     return effects
 
 
-def _run(effects: Generator[Effect, None, object], where: str) -> Iterator[Effect]:
+def _run(
+    effects: Generator[Effect, None, object], address: Address, handler: Callable[..., object]
+) -> Iterator[Effect]:
     returned = yield from effects
     if returned is not None:
-        raise TypeError(f"{where} yields, so what it returns is lost: {returned!r}. Write `yield ...; return`.")
+        raise TypeError(
+            f"{address}: {handler.__qualname__} yields, so what it returns is lost: {returned!r}. Write `yield ...; return`."
+        )
 
 
-def check_effect(effect: object, where: str, in_hand: object) -> None:
-    """Raises `TypeError` for what isn't an effect, or is one that no actor may send. `in_hand` is the frame that is
-    being handled.
+def fault_of(effect: object, in_hand: object) -> str | None:
+    """What is wrong with what was sent, and what to write instead; None for an effect that may happen. `in_hand` is
+    the frame that is being handled.
     """
     inner = effect.effect if isinstance(effect, Immune) else effect
     if isinstance(inner, (Up, Down, Both)):
         inner = inner.frame
         if not isinstance(inner, Frame):
-            raise TypeError(f"{where} sent {effect!r}, but {inner!r} is no frame. {_remedy(inner)}")
+            return f"{effect!r}, but {inner!r} is no frame. {_remedy(inner)}"
     if isinstance(inner, Frame):
         # What passes by itself may be sent on by its handler, too: it makes no difference.
         if FRAME_TYPES[type(inner)] is None and inner is not in_hand and not isinstance(inner, InterruptionFrame):
-            raise TypeError(f"{where} sent {effect!r}. {_remedy(inner)}")
-    elif isinstance(effect, (To, After)):
-        check_message(effect.message, where)
-    elif not isinstance(effect, Interrupt):
-        if isinstance(effect, Immune):
-            raise TypeError(f"{where} sent {effect!r}: Immune holds a frame, Up, Down or Both.")
-        raise TypeError(f"{where} sent {effect!r}, which is neither a frame nor an effect. {_remedy(effect)}")
+            return f"{effect!r}. {_remedy(inner)}"
+        return None
+    if isinstance(effect, (To, After)):
+        return fault_of_message(effect.message)
+    if isinstance(effect, Interrupt):
+        return None
+    if inspect.iscoroutine(effect):
+        effect.close()
+        return "a coroutine. Make it `async def`, or call no async function in it."
+    if isinstance(effect, Immune):
+        return f"{effect!r}: Immune holds a frame, Up, Down or Both."
+    return f"{effect!r}, which is neither a frame nor an effect. {_remedy(effect)}"
 
 
-def check_message(message: object, where: str) -> None:
-    """Raises `TypeError` for what can't be a message."""
+def fault_of_message(message: object) -> str | None:
+    """What is wrong with a message; None for one that may be sent."""
     try:
         hash(message)
-    except TypeError as error:
-        raise TypeError(
-            f"{where}: the message {message!r} is mutable. A message is a frozen value, e.g. of a class with @attrs.frozen."
-        ) from error
+    except TypeError:
+        return f"the message {message!r}, which is mutable. A message is a frozen value, e.g. of a class with @attrs.frozen."
     if isinstance(message, (*LIFECYCLE, InterruptionFrame)):
-        raise TypeError(f"{where}: {message!r} is no message. {_remedy(message)}")
+        return f"{message!r} as a message. {_remedy(message)}"
+    return None
 
 
 def check_address(where: str, address: object) -> None:
@@ -214,7 +219,7 @@ def _remedy(sent: Any) -> str:
         case StartFrame():
             return "The session sends it, once, to each actor."
         case InterruptionFrame():
-            return "It has no direction: yield Interrupt()."
+            return "Say Interrupt()."
         case CancelFrame():
             return "It belongs to the session: to cancel that from an actor, send CancelWorkerFrame()."
         case EndFrame() | StopFrame():
