@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar, cast, datacla
 import attrs
 
 from ..channels.frames import Frame, InterruptionFrame, SystemFrame
+from .definition import HANDLES, KIND, check_class, check_defaults, check_types, collect_handlers
 from .effects import LIFECYCLE, Address, Effect, effects_of
 from .errors import ConfigurationError
 
@@ -32,8 +33,6 @@ ActorClass = TypeVar("ActorClass", bound="type[Actor]")
 Handler = TypeVar("Handler", bound=Callable[..., Any])
 
 _BY_NAME_ONLY = (*LIFECYCLE, InterruptionFrame)
-_TYPES = "__antiphon_handles__"
-_KIND = "antiphon"
 
 
 def on(*types: type) -> Callable[[Handler], Handler]:
@@ -43,11 +42,12 @@ def on(*types: type) -> Callable[[Handler], Handler]:
     InterruptionFrame go only to handlers that name
     them, not to one for a base class.
     """
-    if not types or not all(isinstance(kind, type) for kind in types):
-        raise ConfigurationError(f"@on{types!r}: name the types to handle, e.g. `@on(TranscriptionFrame)`.")
+    if len(types) == 1 and inspect.isfunction(types[0]):
+        check_types((), types[0])  # `@on` without its parentheses
 
     def mark(handler: Handler) -> Handler:
-        setattr(handler, _TYPES, (*getattr(handler, _TYPES, ()), *types))
+        check_types(types, handler)
+        setattr(handler, HANDLES, (*getattr(handler, HANDLES, ()), *types))
         return handler
 
     return mark
@@ -60,8 +60,8 @@ def state(default: T, *, init: Literal[False] = False) -> T: ...
 def state(default: Any, *, init: Literal[False] = False) -> Any:
     """A field that begins anew at every restart: a value, or something to call for one, as `state(list)`."""
     if callable(default):
-        return attrs.field(factory=default, init=False, repr=False, metadata={_KIND: "state"})
-    return attrs.field(default=default, init=False, repr=False, metadata={_KIND: "state"})
+        return attrs.field(factory=default, init=False, repr=False, metadata={KIND: "state"})
+    return attrs.field(default=default, init=False, repr=False, metadata={KIND: "state"})
 
 
 @overload
@@ -70,7 +70,7 @@ def durable(default: Callable[[], T], *, init: Literal[False] = False) -> T: ...
 def durable(default: T, *, init: Literal[False] = False) -> T: ...
 def durable(default: Any, *, init: Literal[False] = False) -> Any:
     """A field that survives a restart. Its values are immutable (hashable): change it by assigning another one."""
-    options: dict[str, Any] = {"init": False, "repr": False, "on_setattr": _assign, "metadata": {_KIND: "durable"}}
+    options: dict[str, Any] = {"init": False, "repr": False, "on_setattr": _assign, "metadata": {KIND: "durable"}}
     return attrs.field(factory=default, **options) if callable(default) else attrs.field(default=default, **options)
 
 
@@ -120,7 +120,12 @@ class OutRoutes(dict[type, Route]):
 
 @dataclass_transform(field_specifiers=(attrs.field, state, durable))
 def _base(cls: ActorClass) -> ActorClass:
-    return attrs.define(eq=False, slots=True, on_setattr=None)(cls)
+    try:
+        return attrs.define(eq=False, slots=True, on_setattr=None, auto_attribs=True)(cls)
+    except attrs.exceptions.UnannotatedAttributeError as error:
+        raise ConfigurationError(
+            f"{cls.__name__}: a field has a type. Write e.g. `heard: int = state(0)`. {error}"
+        ) from None
 
 
 @_base
@@ -244,16 +249,16 @@ async def _nothing() -> AsyncIterator[None]:
 def actor(cls: ActorClass) -> ActorClass:
     """Make a class of actors: `attrs.define` underneath, handlers collected.
 
-    Raises `ConfigurationError` for a handler that can't work and for mutable defaults.
+    Raises `ConfigurationError` for what can't work, such as a handler that takes no frame or a mutable default.
     """
     if not (isinstance(cls, type) and issubclass(cls, Actor)):
         raise ConfigurationError(f"@actor decorates subclasses of Actor; {cls!r} isn't one. Write `class X(Actor)`.")
+    check_class(cls, Actor)
     made = _base(cls)
     fields = fields_of(made)
-    for field in fields:
-        _check_default(made, field)
-    made._routes = Routes(_collect_handlers(made))
-    made._durables = tuple(field.name for field in fields if field.metadata.get(_KIND) == "durable")
+    check_defaults(made, fields)
+    made._routes = Routes(collect_handlers(made))
+    made._durables = tuple(field.name for field in fields if field.metadata.get(KIND) == "durable")
     return made
 
 
@@ -286,63 +291,3 @@ def fresh(template: Actor) -> Any:
 def snake_case(name: str) -> str:
     """`DeepgramSTT` as `deepgram_stt`, `LLMContextUser` as `llm_context_user`."""
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name).lower()
-
-
-def _check_default(cls: type, field: attrs.Attribute[Any]) -> None:
-    kind = field.metadata.get(_KIND)
-    default: Any = field.default
-    if kind is None or default is attrs.NOTHING:
-        return
-    factory = default.factory if isinstance(default, attrs.Factory) else None  # type: ignore[arg-type]
-    if factory is not None and kind == "state":
-        return
-    value = factory() if factory is not None else default
-    try:
-        hash(value)
-    except TypeError as error:
-        kept = "restarts would share it" if kind == "state" else "it could change behind a rollback's back"
-        remedy = (
-            f"state({type(value).__name__})"
-            if kind == "state"
-            else "an immutable value, e.g. durable(()) or a frozen class"
-        )
-        raise ConfigurationError(
-            f"{cls.__name__}.{field.name}: the {kind} default {value!r} is mutable, {kept}. Write {remedy}."
-        ) from error
-
-
-def _collect_handlers(cls: type[Actor]) -> dict[type, Callable[..., Any]]:
-    handlers: dict[type, Callable[..., Any]] = {}
-    for base in reversed(cls.__mro__):
-        here: dict[type, str] = {}
-        for name, method in base.__dict__.items():
-            for kind in getattr(method, _TYPES, ()):
-                if kind in here:
-                    raise ConfigurationError(
-                        f"{cls.__name__} has two handlers for {kind.__name__}: {here[kind]} and {name}. Keep one of them."
-                    )
-                here[kind] = name
-                _check_signature(cls, name, method, kind)
-                handlers[kind] = getattr(cls, name)
-    return handlers
-
-
-def _check_signature(cls: type, name: str, method: Callable[..., Any], kind: type) -> None:
-    where = f"{cls.__name__}.{name} handles {kind.__name__}"
-    if not inspect.isfunction(method):
-        raise ConfigurationError(
-            f"{where} but is a {type(method).__name__}: a handler is a method, `def {name}(self, frame)`."
-        )
-    if inspect.isasyncgenfunction(method):
-        raise ConfigurationError(
-            f"{where} but is an async generator, which can't be cut safely. Write `await self.push(...)` instead of `yield`."
-        )
-    parameters = list(inspect.signature(method).parameters.values())
-    needed = [p for p in parameters if p.default is p.empty and p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
-    positional = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
-    if len(needed) <= 2 <= len(positional) and all(p in positional for p in needed):
-        return
-    now = f"`def {name}{inspect.signature(method)}`".replace(" -> None", "")
-    takes = "takes no frame" if len(positional) < 2 else "takes more than a frame"
-    prefix = "async " if inspect.iscoroutinefunction(method) else ""
-    raise ConfigurationError(f"{where} but {takes}: it is {now}. Write `{prefix}def {name}(self, frame)`.")
