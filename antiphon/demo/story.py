@@ -1,0 +1,69 @@
+"""What happened in a conversation, as values: for the transcript, the table of turns and the timeline."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import attrs
+
+__all__ = ["Moment", "Speech", "Story", "Word"]
+
+Who = Literal["caller", "agent"]
+
+
+@attrs.frozen
+class Word:
+    """One word of a speech."""
+
+    text: str
+    start: float
+    """Seconds since the conversation began."""
+    was_heard: bool = True
+    """False for a word that was to be said when the speech was cut."""
+
+
+@attrs.frozen
+class Speech:
+    """What one side said without the other between."""
+
+    who: Who
+    start: float
+    """Seconds since the conversation began: the first sound."""
+    end: float
+    """The last sound."""
+    words: tuple[Word, ...]
+    was_interrupted: bool = False
+    understood: str | None = None
+    """What the other side's recogniser made of it; None when it made nothing of it."""
+
+    @property
+    def heard(self) -> str:
+        """The words that were heard."""
+        return " ".join(word.text for word in self.words if word.was_heard)
+
+    @property
+    def unheard(self) -> str:
+        """The words that an interruption cut."""
+        return " ".join(word.text for word in self.words if not word.was_heard)
+
+
+@attrs.frozen
+class Moment:
+    """Something that happened at one time."""
+
+    kind: Literal["interruption", "failure", "restart"]
+    time: float
+    """Seconds since the conversation began."""
+    actor: str = ""
+    """The name of the actor that it is about."""
+
+
+@attrs.frozen
+class Story:
+    """A whole conversation."""
+
+    speeches: tuple[Speech, ...]
+    """In order of their beginning."""
+    moments: tuple[Moment, ...]
+    seconds: float
+    """How long it lasted."""

@@ -1,0 +1,169 @@
+"""Watches both sessions of a conversation: tells it live, and afterwards as a `Story`."""
+
+from __future__ import annotations
+
+from typing import cast
+
+import attrs
+import trio
+
+from ..actors import Delivery, Dropped, Failure, Observer, Restart
+from ..channels import (
+    BotStartedSpeakingFrame,
+    BotStoppedSpeakingFrame,
+    InterimTranscriptionFrame,
+    InterruptionFrame,
+    TranscriptionFrame,
+    TTSTextFrame,
+)
+from .story import Moment, Speech, Story, Who, Word
+from .transcript import Transcript
+
+__all__ = ["Storyteller"]
+
+
+@attrs.define
+class _Speech:
+    """A speech as it goes on."""
+
+    start: float
+    words: list[Word] = attrs.field(factory=list)
+    was_interrupted: bool = False
+
+
+@attrs.define(eq=False)
+class _Side:
+    """What is known of one speaker."""
+
+    who: Who
+    planned: list[TTSTextFrame] = attrs.field(factory=list)
+    """Words that have come to the output and weren't heard yet."""
+    speech: _Speech | None = None
+    speeches: list[Speech] = attrs.field(factory=list)
+    understood: list[tuple[float, str]] = attrs.field(factory=list)
+    """What the other side made of it, and when."""
+
+
+class Storyteller:
+    """Gives each session an observer; all times are seconds since it was made."""
+
+    def __init__(self, transcript: Transcript, *, began: float) -> None:
+        self._transcript = transcript
+        self._began = began
+        self._caller, self._agent = _Side("caller"), _Side("agent")
+        self._moments: list[Moment] = []
+        self.agent = _AgentObserver(self, self._agent)
+        self.caller = _Ear(self, self._caller)
+
+    def now(self) -> float:
+        return trio.current_time() - self._began
+
+    def story(self) -> Story:
+        """All that was said so far."""
+        speeches = [self._told(side, speech) for side in (self._caller, self._agent) for speech in side.speeches]
+        return Story(tuple(sorted(speeches, key=lambda each: each.start)), tuple(self._moments), self.now())
+
+    def _told(self, side: _Side, speech: Speech) -> Speech:
+        later = [each.start for each in side.speeches if each.start > speech.start]
+        until = min(later, default=float("inf"))
+        texts = [text for time, text in side.understood if speech.start < time <= until]
+        return attrs.evolve(speech, understood=" ".join(texts) or None)
+
+    # ---- what the observers hear
+
+    def began_speaking(self, side: _Side) -> None:
+        side.speech = _Speech(self.now())
+
+    def planned_word(self, side: _Side, frame: TTSTextFrame) -> None:
+        side.planned.append(frame)
+
+    def heard_word(self, side: _Side, frame: TTSTextFrame) -> None:
+        if frame in side.planned:
+            side.planned.remove(frame)
+        if side.speech is not None:
+            side.speech.words.append(Word(frame.text, self.now()))
+        if side.who == "agent":
+            self._transcript.agent_word(frame.text)
+
+    def interrupted(self, side: _Side) -> None:
+        if side.speech is None:
+            side.planned.clear()
+            return
+        now = self.now()
+        self._moments.append(Moment("interruption", now))
+        side.speech.was_interrupted = True
+        side.speech.words.extend(Word(frame.text, now, was_heard=False) for frame in side.planned)
+        side.planned.clear()
+        self._transcript.interrupted(now)
+
+    def stopped_speaking(self, side: _Side) -> None:
+        if side.speech is None:
+            return
+        speech, side.speech = side.speech, None
+        side.speeches.append(
+            Speech(side.who, speech.start, self.now(), tuple(speech.words), was_interrupted=speech.was_interrupted)
+        )
+        if side.who == "agent":
+            self._transcript.agent_ended()
+
+    def understood(self, side: _Side, text: str) -> None:
+        side.understood.append((self.now(), text))
+        if side.who == "caller":
+            self._transcript.caller_said(text)
+
+    def guessed(self, side: _Side, text: str) -> None:
+        if side.who == "caller":
+            self._transcript.caller_partial(text)
+
+    def failed(self, failure: Failure) -> None:
+        self._moments.append(Moment("failure", self.now(), failure.address.name))
+        self._transcript.failed(failure.address.name, str(failure.error))
+
+    def restarted(self, restart: Restart) -> None:
+        self._moments.append(Moment("restart", self.now(), restart.address.name))
+        self._transcript.restarted(restart.address.name)
+
+
+class _Ear(Observer):
+    """An observer of one side's session: what its output plays."""
+
+    def __init__(self, teller: Storyteller, side: _Side) -> None:
+        self.teller = teller
+        self.side = side
+
+    def delivered(self, delivery: Delivery) -> None:
+        frame, receiver = delivery.frame, delivery.receiver.name
+        if isinstance(frame, TTSTextFrame):
+            if receiver == "output":
+                self.teller.planned_word(self.side, frame)
+            elif receiver in ("assistant", "sink"):
+                self.teller.heard_word(self.side, frame)
+        elif isinstance(frame, BotStartedSpeakingFrame) and receiver == "source":
+            self.teller.began_speaking(self.side)
+        elif isinstance(frame, BotStoppedSpeakingFrame) and receiver == "source":
+            self.teller.stopped_speaking(self.side)
+        elif isinstance(frame, InterruptionFrame) and receiver == "output":
+            self.teller.interrupted(self.side)
+        elif isinstance(frame, TranscriptionFrame) and receiver in ("user", "caller"):
+            self.teller.understood(self.other(), frame.text)
+        elif isinstance(frame, InterimTranscriptionFrame) and receiver == "user":
+            self.teller.guessed(self.other(), frame.text)
+
+    def other(self) -> _Side:
+        return self.teller._caller if self.side.who == "agent" else self.teller._agent
+
+
+class _AgentObserver(_Ear):
+    """The agent's session tells of crashes, too."""
+
+    def failed(self, failure: Failure) -> None:
+        self.teller.failed(failure)
+
+    def restarted(self, restart: Restart) -> None:
+        self.teller.restarted(restart)
+
+    def dropped(self, dropped: Dropped) -> None:
+        frame = dropped.delivery.frame
+        was_cut = isinstance(frame, TTSTextFrame) and dropped.reason in ("interrupted", "stale")
+        if was_cut and frame not in self.side.planned and self.side.speech is not None:
+            self.side.planned.append(cast(TTSTextFrame, frame))
