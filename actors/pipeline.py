@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import inf
 from typing import Literal
 
 import attrs
@@ -22,19 +23,21 @@ class Backoff:
     `first` seconds.
     """
 
-    first: float = attrs.field(default=0.1, converter=float, validator=attrs.validators.ge(0))
-    factor: float = attrs.field(default=2.0, converter=float, validator=attrs.validators.ge(1))
-    most: float = attrs.field(default=5.0, converter=float, validator=attrs.validators.ge(0))
-    jitter: float = attrs.field(
-        default=0.2, converter=float, validator=attrs.validators.and_(attrs.validators.ge(0), attrs.validators.le(1))
-    )
+    first: float = 0.1
+    factor: float = 2.0
+    most: float = 5.0
+    jitter: float = 0.2
     """The part of the delay that chance adds or takes."""
+
+    def __attrs_post_init__(self) -> None:
+        for name, least, most in (("first", 0, inf), ("factor", 1, inf), ("most", 0, inf), ("jitter", 0, 1)):
+            _check_number("Backoff", name, getattr(self, name), least=least, most=most)
 
     def delay(self, failures: int, chance: float) -> float:
         """Seconds before the restart after that many recent failures. `chance` is between 0 and 1."""
         if failures < 2:
             return 0.0
-        return min(self.most, self.first * self.factor ** (failures - 2)) * (1 + self.jitter * (2 * chance - 1))
+        return min(self.most, self.first * self.factor ** min(failures - 2, 50)) * (1 + self.jitter * (2 * chance - 1))
 
 
 @attrs.frozen(eq=False)
@@ -44,23 +47,26 @@ class Child:
     actor: Actor
     grace: float = 1.0
     max_buffer: int | None = None
-    backoff: Backoff = Backoff()
+    backoff: Backoff = attrs.field(factory=Backoff)
+
+    def __attrs_post_init__(self) -> None:
+        where = f"child({type(_check_actor('child', self.actor)).__name__}(...))"
+        _check_number(where, "grace", self.grace, above=0)
+        if self.grace == inf:
+            raise ConfigurationError(f"{where}: grace={self.grace!r} would let a session never end. Give it seconds.")
+        if self.max_buffer is not None:
+            _check_number(where, "max_buffer", self.max_buffer, least=1, whole=True)
+        if not isinstance(self.backoff, Backoff):
+            raise ConfigurationError(f"{where}: backoff={self.backoff!r} is no Backoff. Write e.g. Backoff(first=0.5).")
 
 
-def child(actor: Actor, *, grace: float = 1.0, max_buffer: int | None = None, backoff: Backoff = Backoff()) -> Child:
-    # frozen
+def child(actor: Actor, *, grace: float = 1.0, max_buffer: int | None = None, backoff: Backoff | None = None) -> Child:
     """An actor with a say in how it is supervised.
 
     `grace`: seconds for which it may get on with nothing while the session ends, and for leaving `lifespan()`.
-    `max_buffer`: the bound of its ordered lane; None is the pipeline's. Raises `ConfigurationError`.
+    `max_buffer`: the bound of its ordered lane; None is the pipeline's. `backoff`: None is `Backoff()`. Raises `ConfigurationError`.
     """
-    if not isinstance(actor, Actor):
-        raise ConfigurationError(f"child({actor!r}): this is no actor. Write child(MyActor(), ...).")
-    if not grace > 0:
-        raise ConfigurationError(f"child({type(actor).__name__}, grace={grace!r}): the grace is more than 0 seconds.")
-    if max_buffer is not None and max_buffer < 1:
-        raise ConfigurationError(f"child({type(actor).__name__}, max_buffer={max_buffer!r}): a lane holds at least 1.")
-    return Child(actor, float(grace), max_buffer, backoff)
+    return Child(actor, grace, max_buffer, Backoff() if backoff is None else backoff)
 
 
 class Pipeline:
@@ -85,15 +91,13 @@ class Pipeline:
         max_media: float = 5.0,
     ) -> None:
         if strategy not in STRATEGIES:
-            raise ConfigurationError(f"Pipeline(strategy={strategy!r}): it is one of {', '.join(STRATEGIES)}.")
-        if max_restarts < 0 or not within > 0:
-            raise ConfigurationError(
-                f"Pipeline(max_restarts={max_restarts!r}, within={within!r}): at least 0, and more than 0 seconds."
-            )
-        if max_buffer < 1 or not max_media > 0:
-            raise ConfigurationError(
-                f"Pipeline(max_buffer={max_buffer!r}, max_media={max_media!r}): at least 1, and more than 0 seconds."
-            )
+            raise ConfigurationError(f"Pipeline: strategy={strategy!r} isn't one of {', '.join(STRATEGIES)}.")
+        _check_number("Pipeline", "max_restarts", max_restarts, least=0, whole=True)
+        _check_number("Pipeline", "within", within, above=0)
+        _check_number("Pipeline", "max_buffer", max_buffer, least=1, whole=True)
+        _check_number("Pipeline", "max_media", max_media, above=0)
+        if name is not None:
+            _check_name("Pipeline", name)
         self.children = tuple(_as_child(each, place) for place, each in enumerate(actors, 1))
         self.name = name
         self.strategy: Strategy = strategy
@@ -105,18 +109,46 @@ class Pipeline:
 
 
 def _as_child(given: object, place: int) -> Child:
-    made = given if isinstance(given, Child) else Child(given) if isinstance(given, Actor) else None
-    if made is None:
-        kind = (
-            f"{given.__name__} is a class: write {given.__name__}()"
-            if isinstance(given, type)
-            else f"{given!r} is no actor"
-        )
-        raise ConfigurationError(f"Pipeline: number {place}, {kind}.")
-    if not is_actor_class(type(made.actor)):
-        name = type(made.actor).__name__
-        raise ConfigurationError(f"Pipeline: {name} is no actor class yet. Write @actor above `class {name}`.")
-    return made
+    return given if isinstance(given, Child) else Child(_check_actor(f"Pipeline, number {place}", given))
+
+
+def _check_actor(where: str, given: object) -> Actor:
+    if isinstance(given, Actor) and is_actor_class(type(given)):
+        return given
+    if isinstance(given, Actor):
+        why = f"{type(given).__name__} is no class of actors yet. Write @actor above `class {type(given).__name__}`."
+    elif isinstance(given, type):
+        why = f"{given.__name__} is a class. Write {given.__name__}()."
+    elif isinstance(given, Pipeline):
+        why = "a Pipeline can't stand in another one yet. Write its actors here, or `*its_actors`."
+    elif isinstance(given, (list, tuple)):
+        why = f"{given!r} holds actors. Write a star before it: Pipeline(*actors)."
+    else:
+        why = f"{given!r} is no actor. Write an instance of a class with @actor."
+    raise ConfigurationError(f"{where}: {why}")
+
+
+def _check_number(
+    where: str,
+    name: str,
+    value: object,
+    *,
+    least: float = -inf,
+    above: float = -inf,
+    most: float = inf,
+    whole: bool = False,
+) -> None:
+    if isinstance(value, int if whole else (int, float)) and least <= value <= most and value > above:
+        return
+    kind = "a whole number" if whole else "a number"
+    least_of_all = f"more than {above}" if above > -inf else f"at least {least}"
+    most_of_all = f" and at most {most}" if most < inf else ""
+    raise ConfigurationError(f"{where}: {name}={value!r}, but it is {kind}, {least_of_all}{most_of_all}.")
+
+
+def _check_name(where: str, name: object) -> None:
+    if not isinstance(name, str) or not name or "/" in name:
+        raise ConfigurationError(f"{where}: name={name!r}, but a name is text, not empty, without a slash.")
 
 
 def _name_children(pipeline: Pipeline) -> tuple[Address, ...]:
@@ -134,11 +166,10 @@ def _name_children(pipeline: Pipeline) -> tuple[Address, ...]:
         explicit = each.actor.name
         if explicit is None:
             continue
-        if explicit in taken or "/" in explicit or not explicit:
-            why = "that name is taken" if explicit in taken else "a name isn't empty and has no slash"
-            raise ConfigurationError(
-                f"Pipeline: {type(each.actor).__name__}(name={explicit!r}): {why}. Give it another."
-            )
+        where = f"Pipeline: {type(each.actor).__name__}"
+        _check_name(where, explicit)
+        if explicit in taken:
+            raise ConfigurationError(f"{where}: name={explicit!r} is taken already. Give it another.")
         taken.add(explicit)
     addresses = []
     for each in pipeline.children:
