@@ -13,7 +13,7 @@ from __future__ import annotations
 import enum
 import math
 import random
-from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, cast
@@ -122,6 +122,8 @@ class Cell:
         self.has_started = False
         """Whether StartFrame has come to this place: then each incarnation gets it as soon as it has entered."""
         self._start_passed = False
+        self.starts_after: Cell | None = None
+        """In a restart of several: who must have handled StartFrame first."""
         self._waits_for_end = False
         self._life: Task | None = None
 
@@ -187,6 +189,13 @@ class Cell:
         self.system_hold &= ~CLOSED
         self.dispatcher.schedule(self)
 
+    def _let_next_start(self) -> None:
+        for cell in self.supervisor.cells:
+            if cell.starts_after is self:
+                cell.starts_after = None
+                if cell.phase is Phase.ENTERED:
+                    self.session.entered(cell)
+
     def _open(self) -> None:
         self.phase = Phase.OPEN
         self.ordered_hold &= ~CLOSED
@@ -234,6 +243,7 @@ class Cell:
         self.mailbox.release_senders()
         for message in list(self.timers):
             self.disarm(message)
+        self._let_next_start()
 
     # ---- failure
 
@@ -303,8 +313,9 @@ class Cell:
         elif (hand := self._find_hand()) is not None:
             hand.root.assigned = True
 
-    def check_journal(self) -> None:
-        for name in self.journal:
+    def check_durables(self, names: Iterable[str]) -> None:
+        """Raises `TypeError` for a value that could change behind a rollback's back."""
+        for name in names:
             value = getattr(self.actor, name)
             try:
                 hash(value)
@@ -377,6 +388,7 @@ class Cell:
             if not self._start_passed:
                 self._start_passed = True
                 self.session.started(self)
+            self._let_next_start()
             return
         self._waits_for_end = False
         self._mark_ended()
@@ -500,15 +512,17 @@ class Cell:
             self.ordered_hold |= BUSY
         else:
             self.system_hold |= BUSY
-            # An ordered frame may be begun now: a system handler only blocks it while it hasn't begun.
-            if self.ordered:
-                dispatcher.schedule(self)
+            # An ordered frame may be begun now: a system handler only blocks it while it hasn't begun. But not in
+            # this step, where it would come first.
+            self.wake()
         _in_hand.set(hand)
         actor = self.actor
         effects: tuple[Effect, ...] = ()
         try:
             dispatcher.begin_async(self, envelope)
             result = await route.handler(actor, envelope.frame)
+            if hand.assigned and dispatcher.virtual and not hand.dead:
+                self.check_durables(actor._durables)
             if result is not None and not (hand.dead or hand.cut):
                 effects = effects_of(result, self.address, route.handler, envelope.frame)
         except Exception as error:
@@ -648,13 +662,16 @@ class Cell:
         if actor is not self.actor or self.is_down:
             raise RuntimeError(f"{self.address}: this incarnation has ended, it can't start tasks any more")
         plain = self.in_hand is not None
-        in_handler = plain or self._find_hand() is not None
+        hand = None if plain else self._find_hand()
+        starter = None if hand is None else hand.root.starter or hand.root
+        in_handler = plain or starter is not None
         epoch = self.epoch()
 
         def begin() -> None:
             # A plain handler's own Interrupt() has happened by now, and its tasks belong to the new turn.
             stamp = (self.dispatcher.epoch if plain else epoch) if in_handler else None
             mine = Hand(self, None, direction=None, began=self.dispatcher.epoch, epoch=stamp, waits=True)
+            mine.starter = starter
             cut = in_handler if interruptible is None else interruptible
 
             async def body() -> None:

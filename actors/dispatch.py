@@ -10,8 +10,8 @@
 
 from __future__ import annotations
 
+import logging
 import time
-import warnings
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, cast
@@ -63,6 +63,9 @@ GATED = 8  # an InterruptionFrame waits to be handled
 SLOW = 16  # may be handled, but not directly: it is ending
 
 
+_log = logging.getLogger("antiphon")
+
+
 class Exit:
     """One end of a session: what comes here has left the pipeline."""
 
@@ -82,7 +85,8 @@ class Hand:
     """What a handler or a task has in hand, and what had come of it."""
 
     __slots__ = (
-        "assigned", "began", "cell", "cut", "dead", "direction", "envelope", "epoch", "of", "sent", "since", "waits"
+        "assigned", "began", "cell", "cut", "dead", "direction", "envelope", "epoch", "of", "sent", "since", "starter",
+        "waits",
     )  # fmt: skip
 
     def __init__(
@@ -107,6 +111,8 @@ class Hand:
         """Whether it waits for room: handlers of system frames and messages don't."""
         self.of = of
         """Whose fate this one shares, which only sets another epoch."""
+        self.starter: Hand | None = None
+        """Of the handler that started this task."""
         self.sent = self.assigned = self.cut = self.dead = False
         self.since = 0.0
 
@@ -114,6 +120,13 @@ class Hand:
     def root(self) -> Hand:
         """The one that is cut, and from which something has come."""
         return self if self.of is None else self.of
+
+    def has_sent(self) -> None:
+        """Something has come of the work in hand."""
+        root = self.root
+        root.sent = True
+        if root.starter is not None:
+            root.starter.sent = True
 
 
 class Dispatcher:
@@ -202,18 +215,15 @@ class Dispatcher:
         if isinstance(effect, Immune):
             immune = True
             effect = effect.effect
-        if isinstance(effect, Frame):
-            if (
-                hand.envelope is not None
-                and effect is hand.envelope.frame
-                and isinstance(effect, (*LIFECYCLE, InterruptionFrame))
-            ):
-                return None  # it passes by itself
-            if isinstance(effect, InterruptionFrame):
+        frame = effect.frame if isinstance(effect, (Up, Down, Both)) else effect
+        if isinstance(frame, Frame) and FRAME_TYPES[type(frame)] is None:
+            # What is in hand passes by itself, and an interruption has no direction.
+            if isinstance(frame, InterruptionFrame) and not (hand.envelope and frame is hand.envelope.frame):
                 self._interrupt_by(hand)
-                return None
+            return None
+        if isinstance(effect, Frame):
             return self._send_from(hand, effect, hand.direction, immune, last)
-        hand.root.sent = True
+        hand.has_sent()
         if isinstance(effect, Down):
             return self._send_from(hand, effect.frame, DOWN, immune, last)
         if isinstance(effect, Up):
@@ -233,7 +243,7 @@ class Dispatcher:
     def _send_from(
         self, hand: Hand, frame: Frame, direction: Direction, immune: bool, last: bool
     ) -> Cell | Exit | None:
-        hand.root.sent = True
+        hand.has_sent()
         cell = hand.cell
         facts = FRAME_TYPES[type(frame)]
         assert facts is not None
@@ -353,6 +363,7 @@ class Dispatcher:
         self._tell_delivered(end.address, envelope)
         assert isinstance(envelope.frame, Frame)
         self.on_request(envelope.frame)
+        self.drain()
 
     # ---- handling
 
@@ -373,7 +384,7 @@ class Dispatcher:
             else:
                 effects = ()
             if self.virtual and cell.journal:
-                cell.check_journal()
+                cell.check_durables(cell.journal)
         except Exception as error:
             cell.in_hand = None
             cell.rollback()
@@ -411,7 +422,7 @@ class Dispatcher:
         immune = isinstance(last, Immune)
         inner = last.effect if isinstance(last, Immune) else last
         direction = hand.direction
-        if isinstance(inner, Both):
+        if isinstance(inner, Both) and FRAME_TYPES[type(inner.frame)] is not None:
             self.put_all(hand, (Immune(Down(inner.frame)) if immune else Down(inner.frame),))
             inner = Up(inner.frame)
             last = Immune(inner) if immune else inner
@@ -465,7 +476,9 @@ class Dispatcher:
         ordered = not route.is_system and envelope.direction is not None
         after: Envelope | None
         if route.handler is not None:
-            after = self.perform(cell, route, envelope)
+            # A plain handler's envelope goes on with what it made; of these we must know afterwards what they were.
+            is_needed = route.is_lifecycle or envelope.direction is None
+            after = self.perform(cell, route, envelope.copy() if is_needed else envelope)
         elif route.is_lifecycle:
             after = None
         else:
@@ -516,7 +529,7 @@ class Dispatcher:
     # ---- the interruption step
 
     def _interrupt_by(self, hand: Hand) -> None:
-        hand.root.sent = True
+        hand.has_sent()
         in_hand = None if hand.envelope is None else hand.envelope.frame
         answers = isinstance(in_hand, InterruptionFrame) and in_hand.epoch == self.epoch
         if not answers and hand.began >= self.epoch:
@@ -588,10 +601,13 @@ class Dispatcher:
                 method(value)
             except Exception as error:
                 self.observers.remove(observer)
-                warnings.warn(
-                    f"{type(observer).__name__}.{what} raised {error!r} and is no longer told: an observer must not fail.",
-                    RuntimeWarning,
-                    stacklevel=2,
+                # Not a warning: made an error by a filter, it would break the step in hand.
+                _log.error(
+                    "%s.%s raised %r and is no longer told: an observer must not fail.",
+                    type(observer).__name__,
+                    what,
+                    error,
+                    exc_info=error,
                 )
 
     def _first(self, direction: Direction) -> Cell | Exit:

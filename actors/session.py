@@ -33,7 +33,7 @@ from .actor import Actor, fields_of
 from .cell import Cell, Phase
 from .delivery import Observer
 from .dispatch import Dispatcher, Exit
-from .effects import Address
+from .effects import Address, fault_of_message
 from .errors import ConfigurationError
 from .outside import Door, LiveDoor, Outside
 from .pipeline import Pipeline
@@ -168,10 +168,12 @@ class Session:
         """Send a message to an actor: into its system lane, never refused. An unknown address is reported to
         observers as a drop.
 
-        Raises `trio.ClosedResourceError` when the session has ended.
+        Raises `TypeError` for a mutable message, `trio.ClosedResourceError` when the session has ended.
         """
         await trio.lowlevel.checkpoint_if_cancelled()
         self._check_open("send")
+        if fault := fault_of_message(message):
+            raise TypeError(f"session.send({address}, ...): {fault}")
         self.dispatcher.message(address, message, None)
         self.dispatcher.drain()
         await self.dispatcher.breathe()
@@ -262,7 +264,7 @@ class Session:
 
     def entered(self, cell: Cell) -> None:
         """A cell's lifespan has entered: it is started when all before it are."""
-        if cell in self._to_start or cell.has_started:
+        if cell.starts_after is None and (cell in self._to_start or cell.has_started):
             self._to_start.discard(cell)
             cell.start(self._start)
 

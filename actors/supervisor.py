@@ -36,6 +36,12 @@ class _Story:
     time: float
     """Seconds of the supervisor's clock, which stands still in backoff."""
 
+    @property
+    def place(self) -> str:
+        """Whose failure it was, and on what."""
+        handling = "outside a handler" if self.delivery is None else f"while handling {self.delivery.frame!r}"
+        return f"actor {self.cell.address.name!r}, {handling}"
+
 
 @attrs.define(eq=False)
 class _Repair:
@@ -115,6 +121,8 @@ class Supervisor:
             if repair.scope.cancel_called:
                 return
             self._repairs.remove(repair)
+            for above, cell in zip([None, *repair.cells], repair.cells, strict=False):
+                cell.starts_after = above
             for cell in repair.cells:
                 cell.begin()
                 now = self.session.dispatcher.now()
@@ -140,15 +148,15 @@ class Supervisor:
     def _whole_story(self, last: _Story) -> ExceptionGroup[Exception]:
         stories = [*(each for each in self._counted if each is not last), last]
         for each in stories:
-            handling = "outside a handler" if each.delivery is None else f"while handling {each.delivery.frame!r}"
-            each.error.add_note(f"in actor {each.cell.address.name!r}, {handling}")
-        first = stories[0].error
+            each.error.add_note(f"in {each.place}")
+        first = stories[0]
         why = (
             "it can't heal"
             if isinstance(last.error, HOPELESS)
             else f"more than {self.max_restarts} restarts within {self.within:g} s"
         )
         return ExceptionGroup(
-            f"the session failed: actor {last.cell.address.name!r}, {why}; the first cause was {type(first).__name__}: {first}",
+            f"the session failed: {last.place}, {why}; the first cause was"
+            f" {type(first.error).__name__}: {first.error} in {first.place}",
             [each.error for each in stories],
         )

@@ -54,6 +54,12 @@ class Envelope:
         self.length: int | None = None
         """Microseconds of sound while it is counted as media of a system lane."""
 
+    def copy(self) -> Envelope:
+        """The same again, as sent; it hasn't been counted in a lane."""
+        made = Envelope(self.frame, self.sender, self.direction, self.epoch, self.immune)
+        made.failures = self.failures
+        return made
+
     def __repr__(self) -> str:
         return f"<Envelope {self.frame!r} from {self.sender} {self.direction} epoch {self.epoch}{' immune' if self.immune else ''}>"
 

@@ -75,12 +75,14 @@ def play(
                     for each in item if isinstance(item, tuple) else (item,):
                         if isinstance(each, Kill) and each.at is not None:
                             session.kill_at(each.name, each.at)
-                for item in items:
-                    await trio.testing.wait_all_tasks_blocked()
-                    if session.outcome is not None or trio.current_time() - began > limit:
-                        break
-                    for each in item if isinstance(item, tuple) else (item,):
-                        await _do(session, each)
+                # A push may wait for room for ever.
+                with trio.move_on_at(began + limit):
+                    for item in items:
+                        await trio.testing.wait_all_tasks_blocked()
+                        if session.outcome is not None:
+                            break
+                        for each in item if isinstance(item, tuple) else (item,):
+                            await _do(session, each)
                 await _rest(session, began + limit)
                 if session.outcome is None:
                     await session.cancel()
