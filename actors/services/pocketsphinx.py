@@ -68,6 +68,8 @@ class PocketsphinxSTT(Actor):
     """The confidence, 0 to 1, below which an utterance is rejected."""
     pre_roll: float = attrs.field(default=0.5, kw_only=True)
     """Seconds before VAD's word that belong to the utterance: VAD needs a moment to be sure."""
+    partials: bool = attrs.field(default=True, kw_only=True)
+    """Whether to guess while the user speaks; without, it costs a third less."""
     longest: float = attrs.field(default=30.0, kw_only=True)
     """Seconds of sound after which an utterance is cut into two."""
     python: str = attrs.field(default=sys.executable, kw_only=True)
@@ -93,6 +95,7 @@ class PocketsphinxSTT(Actor):
                 "sample_rate": SAMPLE_RATE,
                 "threshold": self.threshold,
                 "longest": self.longest,
+                "partials": self.partials,
             }
             if self.grammar is not None:
                 configuration["grammar"] = self.grammar

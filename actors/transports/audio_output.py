@@ -48,6 +48,9 @@ class AudioOutput(Actor):
     device: AudioSink = attrs.field(factory=NullSink)
     chunk: float = attrs.field(default=0.02, kw_only=True)
     """Seconds of sound handed over at once."""
+    cushion: float = attrs.field(default=0.2, kw_only=True)
+    """How late a chunk may be handed over, in seconds, and still join the one before without a gap: what a device's
+    buffer holds. A later one begins anew."""
     end_silence: float = attrs.field(default=2.0, kw_only=True)
     """Seconds of silence after the last sound before the session ends."""
 
@@ -137,7 +140,7 @@ class AudioOutput(Actor):
     def _begin_anew(self) -> None:
         """After a pause the next sound begins now; when merely late, it joins the last one without a gap."""
         now = trio.current_time()
-        if now - self.due > self.chunk:
+        if now - self.due > self.cushion:
             self.due = now
 
     def _hand_over(self, audio: bytes, frame: OutputAudioRawFrame) -> tuple[Effect, ...]:

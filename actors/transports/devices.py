@@ -138,7 +138,7 @@ class Air:
     Both sides have the same sample rate. Where nobody speaks there is silence.
     """
 
-    def __init__(self, *, delay: float = 0.04) -> None:
+    def __init__(self, *, delay: float = 0.12) -> None:
         self.delay = delay
         self._sample_rate = 0
         self._audio = bytearray()

@@ -44,7 +44,7 @@ def caller_pipeline(source: AudioSource, sink: AudioSink) -> Pipeline:
     return Pipeline(
         AudioInput(source, name="ears"),
         VAD(HEARING, name="vad"),
-        PocketsphinxSTT((HERE / "caller.jsgf").read_text(), threshold=THRESHOLD, name="stt"),
+        PocketsphinxSTT((HERE / "caller.jsgf").read_text(), threshold=THRESHOLD, partials=False, name="stt"),
         Caller(
             REPLIES,
             load_clips(),

@@ -138,9 +138,9 @@ class _Ear(Observer):
                 self.teller.planned_word(self.side, frame)
             elif receiver in ("assistant", "sink"):
                 self.teller.heard_word(self.side, frame)
-        elif isinstance(frame, BotStartedSpeakingFrame) and receiver == "source":
+        elif isinstance(frame, BotStartedSpeakingFrame) and receiver == "sink":
             self.teller.began_speaking(self.side)
-        elif isinstance(frame, BotStoppedSpeakingFrame) and receiver == "source":
+        elif isinstance(frame, BotStoppedSpeakingFrame) and receiver == "sink":
             self.teller.stopped_speaking(self.side)
         elif isinstance(frame, InterruptionFrame) and receiver == "output":
             self.teller.interrupted(self.side)
