@@ -125,6 +125,7 @@ class Cell:
         self.starts_after: Cell | None = None
         """In a restart of several: who must have handled StartFrame first."""
         self._waits_for_end = False
+        self._stops_by = math.inf
         self._life: Task | None = None
 
     # ---- life
@@ -141,6 +142,7 @@ class Cell:
         """Bring the next incarnation to life: a new instance of the same configuration with the durable values."""
         assert self.phase is Phase.DOWN, self.phase
         self.incarnation += 1
+        self._stops_by = math.inf
         self.phase = Phase.ENTERING
         self.actor = fresh(self.child.actor)
         for name, value in self.saved.items():
@@ -206,12 +208,14 @@ class Cell:
         fills.
         """
         self.go_down()
-        with trio.move_on_after(self.grace if grace is None else grace) as limit:
+        # Asked twice, it still ends by the first moment.
+        self._stops_by = min(self._stops_by, trio.current_time() + (self.grace if grace is None else grace))
+        with trio.move_on_at(self._stops_by) as limit:
             if self._leave is not None and self._left is not None and self._life is not None:
                 self._leave.set()
                 await self._left.wait()
             await self._all_ended()
-        if limit.cancelled_caught:
+        if limit.cancelled_caught and not (self._life is not None and self._life.scope.cancel_called):
             self.dispatcher.tell("stalled", Stall(self.address, self.dispatcher.now() - self.grace, None))
             if self._life is not None:
                 self._life.scope.cancel()
@@ -239,6 +243,7 @@ class Cell:
         """The address has no actor any more: what waits is dropped, what comes passes by or is dropped."""
         self.go_down()
         self.phase = Phase.GONE
+        self.supervisor.forget(self)
         self.mailbox.clear(reason)
         self.mailbox.release_senders()
         for message in list(self.timers):
@@ -265,6 +270,8 @@ class Cell:
             poisoned = self._settle(hand, blamed=blamed)
         elif envelope is not None:
             poisoned = self._return(envelope, system=system, blamed=blamed)
+        if envelope is not None and isinstance(envelope.frame, (EndFrame, StopFrame)):
+            self._mark_ended()
         self.go_down()
         self.supervisor.child_failed(self, error, delivery, is_new=not poisoned)
 
@@ -312,6 +319,8 @@ class Cell:
             self.journal.setdefault(name, getattr(instance, name))
         elif (hand := self._find_hand()) is not None:
             hand.root.assigned = True
+            if hand.root.starter is not None:
+                hand.root.starter.assigned = True
 
     def check_durables(self, names: Iterable[str]) -> None:
         """Raises `TypeError` for a value that could change behind a rollback's back."""

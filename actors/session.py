@@ -396,10 +396,13 @@ class Session:
         """Leave the lifespans in reverse order. Until its own ends, an actor still takes the messages of those
         behind it.
         """
+        for cell in self.dispatcher.cells:
+            cell.supervisor.forget(cell)
         for cell in reversed(self.dispatcher.cells):
             if not cell.is_gone:
                 cell.finish_messages()
-                await cell.stop(max(cell.grace - spent.get(cell, 0.0), 0.001))
+            await cell.stop(max(cell.grace - spent.get(cell, 0.0), 0.001))
+            if not cell.is_gone:
                 cell.abandon(reason)
 
     def _finish(self, outcome: Ended | BaseException) -> None:

@@ -70,10 +70,11 @@ class Supervisor:
         """A child went down. `is_new` False: it is the second failure of one frame, which counts once."""
         if self.session.is_closing:
             return
+        story = _Story(cell, delivery, error, trio.current_time() - self._in_backoff)
         if cell.has_ended:
             cell.abandon("finished")
+            self.session.spawn(self._bury, story)
             return
-        story = _Story(cell, delivery, error, trio.current_time() - self._in_backoff)
         recent = [each for each in self._counted if story.time - each.time <= self.within]
         if is_new:
             recent.append(story)
@@ -112,7 +113,7 @@ class Supervisor:
             if isinstance(story.error, HOPELESS) or len(self._counted) > self.max_restarts:
                 self.session.escalate(self._whole_story(story))
                 return
-            for cell in reversed(repair.cells):
+            for cell in tuple(reversed(repair.cells)):
                 await cell.stop()
             delay = self._delay(story)
             if delay:
@@ -128,6 +129,11 @@ class Supervisor:
                 now = self.session.dispatcher.now()
                 self.session.dispatcher.tell("restarted", Restart(cell.address, cell.incarnation, delay, now))
             self.session.dispatcher.drain()
+
+    async def _bury(self, story: _Story) -> None:
+        """What has ended isn't restarted."""
+        self._tell_upstream(story)
+        await story.cell.stop()
 
     def _delay(self, story: _Story) -> float:
         failures = sum(each.cell is story.cell for each in self._counted)

@@ -139,6 +139,17 @@ def test_a_lifecycle_frame_passes_after_its_handler_failed(direct: bool) -> None
     assert texts(trace.down) == ["x"]
 
 
+@both
+@pytest.mark.rule("LC1", "SU10")
+@pytest.mark.parametrize("kind", [EndFrame, StopFrame])
+def test_an_actor_that_fails_at_its_end_is_not_restarted_and_its_error_is_told(kind: type[Frame], direct: bool) -> None:
+    trace = play(Pipeline(Passes(), Sees(fail_to_end), SeesLater(), Sees()), [kind()], direct=direct)
+    assert who_saw(trace, kind) == ["sees", "sees_later", "sees_2", "sink"]
+    assert trace.restarts == ()
+    assert [type(frame) for frame in trace.up] == [ErrorFrame]
+    assert trace.ended == "ended"
+
+
 # ---- LC2
 
 
@@ -201,6 +212,23 @@ def test_lifespans_enter_together_start_comes_in_order_and_they_leave_in_reverse
 
 @both
 @pytest.mark.rule("LC2")
+def test_an_actor_that_fails_at_its_end_or_is_given_up_leaves_its_lifespan_too(direct: bool) -> None:
+    log: list[tuple[str, str, float]] = []
+    pipeline = Pipeline(
+        FailsAtEnd(log.append, leave=0.5, name="a"),
+        BlocksAtEnd(log.append, leave=0.5, name="b"),
+        Lives(log.append, leave=0.5, name="c"),
+    )
+    play(pipeline, [EndFrame()], direct=direct)
+    assert sorted(each for each in log if each[1] == "left") == [
+        ("a", "left", 0.5),
+        ("b", "left", 1.5),
+        ("c", "left", 1.5),
+    ]
+
+
+@both
+@pytest.mark.rule("LC2")
 def test_frames_wait_until_the_lifespan_has_entered_and_start_comes_first(direct: bool) -> None:
     log: list[tuple[str, str, float]] = []
     pipeline = Pipeline(Lives(log.append, name="quick"), Lives(log.append, enter=1.0, name="slow"))
@@ -213,6 +241,24 @@ def test_frames_wait_until_the_lifespan_has_entered_and_start_comes_first(direct
         ("slow", "frame", 1.0),
         ("slow", "frame", 1.0),
     ]
+
+
+@actor
+class FailsAtEnd(Lives):
+    """Fails as it handles EndFrame."""
+
+    @on(EndFrame)
+    def end(self, frame: EndFrame) -> None:
+        raise OSError("no end")
+
+
+@actor
+class BlocksAtEnd(Lives):
+    """Doesn't finish its handler of EndFrame."""
+
+    @on(EndFrame)
+    async def end(self, frame: EndFrame) -> None:
+        await trio.sleep_forever()
 
 
 @actor
