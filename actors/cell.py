@@ -670,6 +670,10 @@ class Cell:
     ) -> None:
         if actor is not self.actor or self.is_down:
             raise RuntimeError(f"{self.address}: this incarnation has ended, it can't start tasks any more")
+        if not callable(run):
+            raise TypeError(
+                f"{self.address}: start_soon({run!r}) needs an async function. Write start_soon(function, argument...)."
+            )
         plain = self.in_hand is not None
         hand = None if plain else self._find_hand()
         starter = None if hand is None else hand.root.starter or hand.root

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import inspect
+from collections.abc import Iterable
 from typing import Literal
 
 import attrs
 
 from ..channels.mailbox import Direction
 from .effects import Address
+from .errors import ConfigurationError
 
 __all__ = ["Delivery", "DropReason", "Dropped", "Failure", "Observer", "Restart", "Stall"]
 
@@ -103,3 +106,22 @@ class Observer:
 
     def ended(self, outcome: object) -> None:
         """The session is over: `"ended"`, `"cancelled"`, or what it failed with."""
+
+
+def checked_observers(observers: Iterable[Observer]) -> list[Observer]:
+    """The observers as a list. Raises `ConfigurationError` for one that would never hear of anything."""
+    if not isinstance(observers, Iterable):
+        raise ConfigurationError(f"observers={observers!r}: these are several. Write observers=(observer,).")
+    those = list(observers)
+    told = [name for name in vars(Observer) if not name.startswith("_")]
+    for observer in those:
+        if isinstance(observer, type):
+            raise ConfigurationError(f"observers: {observer.__name__} is a class. Write {observer.__name__}().")
+        methods = [getattr(observer, name) for name in told if hasattr(observer, name)]
+        if not methods:
+            raise ConfigurationError(f"observers: {observer!r} has none of the methods {', '.join(told)}.")
+        for method in filter(inspect.iscoroutinefunction, methods):
+            raise ConfigurationError(
+                f"observers: {method.__qualname__} is async, and nobody waits for it. Write `def`."
+            )
+    return those

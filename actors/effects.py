@@ -39,6 +39,10 @@ class Address:
     named them.
     """
 
+    def __attrs_post_init__(self) -> None:
+        if not isinstance(self.name, str):
+            raise TypeError(f'Address({self.name!r}): an address is a name. Write e.g. Address("user").')
+
     def __str__(self) -> str:
         return self.name
 
@@ -174,11 +178,11 @@ def fault_of(effect: object, in_hand: object) -> str | None:
     if isinstance(inner, (Up, Down, Both)):
         inner = inner.frame
         if not isinstance(inner, Frame):
-            return f"{effect!r}, but {inner!r} is no frame. {_remedy(inner)}"
+            return f"{effect!r}, but {inner!r} is no frame. {remedy_for(inner)}"
     if isinstance(inner, Frame):
         # What passes by itself may be sent on by its handler, too: it makes no difference.
         if FRAME_TYPES[type(inner)] is None and inner is not in_hand and not isinstance(inner, InterruptionFrame):
-            return f"{effect!r}. {_remedy(inner)}"
+            return f"{effect!r}. {remedy_for(inner)}"
         return None
     if isinstance(effect, (To, After)):
         return fault_of_message(effect.message)
@@ -189,7 +193,7 @@ def fault_of(effect: object, in_hand: object) -> str | None:
         return "a coroutine. Make it `async def`, or call no async function in it."
     if isinstance(effect, Immune):
         return f"{effect!r}: Immune holds a frame, Up, Down or Both."
-    return f"{effect!r}, which is neither a frame nor an effect. {_remedy(effect)}"
+    return f"{effect!r}, which is neither a frame nor an effect. {remedy_for(effect)}"
 
 
 def fault_of_message(message: object) -> str | None:
@@ -199,7 +203,7 @@ def fault_of_message(message: object) -> str | None:
     except TypeError:
         return f"the message {message!r}, which is mutable. A message is a frozen value, e.g. of a class with @attrs.frozen."
     if isinstance(message, (*LIFECYCLE, InterruptionFrame)):
-        return f"{message!r} as a message. {_remedy(message)}"
+        return f"{message!r} as a message. {remedy_for(message)}"
     return None
 
 
@@ -211,8 +215,8 @@ def check_address(where: str, address: object) -> None:
         raise TypeError(f"{where}({address!r}, ...): this is no address. Write {write}.")
 
 
-def _remedy(sent: Any) -> str:
-    """What to write instead."""
+def remedy_for(sent: Any, *, say: str = "To") -> str:
+    """What to write instead; `say` is the way to send a message."""
     match sent:
         case type():
             return f"It is a class: write {sent.__name__}(...)."
@@ -229,4 +233,4 @@ def _remedy(sent: Any) -> str:
         case Immune():
             return "Write Immune outside: Immune(Up(frame))."
         case _:
-            return "To send a message to an actor, say To(address, message)."
+            return f"To send a message to an actor, say {say}(address, message)."

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import itertools
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, Literal, cast
 
@@ -31,9 +31,9 @@ from ..channels.frames import (
 from ..channels.mailbox import DOWN, UP, Direction, Envelope, Mailbox
 from .actor import Actor, fields_of
 from .cell import Cell, Phase
-from .delivery import Observer
+from .delivery import Observer, checked_observers
 from .dispatch import Dispatcher, Exit
-from .effects import Address, fault_of_message
+from .effects import Address, check_address, fault_of_message, remedy_for
 from .errors import ConfigurationError
 from .outside import Door, LiveDoor, Outside
 from .pipeline import Pipeline
@@ -112,7 +112,7 @@ class Session:
         """How it ended; None while it runs."""
         self.is_closing = False
         """Whether actors that fail now stay down: the session is being cancelled, or its actors leave."""
-        self.dispatcher = Dispatcher(direct=direct, virtual=virtual, observers=observers)
+        self.dispatcher = Dispatcher(direct=direct, virtual=virtual, observers=checked_observers(observers))
         self.dispatcher.on_request = self._asked_at_an_end
         self.timers = Timers(self.spawn)
         self._outside = outside
@@ -137,9 +137,7 @@ class Session:
         Raises `TypeError` for what isn't a frame, `trio.ClosedResourceError` when the session has ended.
         """
         if not isinstance(frame, Frame):
-            raise TypeError(
-                f"session.push({frame!r}): this is no frame. To send a message to an actor, use session.send(address, message)."
-            )
+            raise TypeError(f"session.push({frame!r}): this is no frame. {remedy_for(frame, say='session.send')}")
         if direction not in (DOWN, UP):
             raise ValueError(f"session.push(..., direction={direction!r}): it is 'down' or 'up'")
         await trio.lowlevel.checkpoint_if_cancelled()
@@ -168,8 +166,9 @@ class Session:
         """Send a message to an actor: into its system lane, never refused. An unknown address is reported to
         observers as a drop.
 
-        Raises `TypeError` for a mutable message, `trio.ClosedResourceError` when the session has ended.
+        Raises `TypeError` for what is no address or no message, `trio.ClosedResourceError` when the session has ended.
         """
+        check_address("session.send", address)
         await trio.lowlevel.checkpoint_if_cancelled()
         self._check_open("send")
         if fault := fault_of_message(message):
@@ -231,6 +230,7 @@ class Session:
 
     def durable(self, address: Address) -> Mapping[str, Any]:
         """The durable values of an actor. Raises `KeyError` for an unknown address."""
+        check_address("session.durable", address)
         cell = self.dispatcher.resolve(address)
         if cell is None:
             raise KeyError(f"no actor at {address} in this session; there are {', '.join(self.dispatcher.book)}")
@@ -318,16 +318,26 @@ class Session:
             above.down, below.up = below, above
         dispatcher.sink.index = len(cells)
         for cell in cells:
-            self._check_addresses(cell.child.actor)
+            self._check_references(cell.child.actor)
 
-    def _check_addresses(self, template: Actor) -> None:
+    def _check_references(self, template: Actor) -> None:
         for field in fields_of(type(template)):
-            value = getattr(template, field.name) if field.init else None
-            if isinstance(value, Address) and self.dispatcher.resolve(value) is None:
-                raise ConfigurationError(
-                    f"{type(template).__name__}.{field.name} is {value!r}, and no actor of this pipeline has that address."
-                    f" There are: {', '.join(self.dispatcher.book)}."
+            where = f"{type(template).__name__}.{field.name}"
+            for found in _references_in(getattr(template, field.name)) if field.init else ():
+                if isinstance(found, Actor):
+                    raise ConfigurationError(
+                        f"{where} holds an actor, {found!r}, but actors know each other by address. Write its `.address`."
+                    )
+                is_known = (
+                    found.name in self.dispatcher.book
+                    if found.template is None
+                    else id(found.template) in self.dispatcher.templates
                 )
+                if not is_known:
+                    raise ConfigurationError(
+                        f"{where} holds {found!r}, and no actor of this pipeline has that address."
+                        f" There are: {', '.join(self.dispatcher.book)}."
+                    )
 
     async def live(self, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Run until the session has ended. Whoever cancels this from outside must cancel the session instead."""
@@ -470,6 +480,8 @@ async def open_session(
         raise ConfigurationError(
             f"open_session({pipeline!r}): give it a Pipeline, e.g. open_session(Pipeline(MyActor()))."
         )
+    if not (len(sample_rates) == 2 and all(isinstance(rate, int) and rate > 0 for rate in sample_rates)):
+        raise ConfigurationError(f"open_session: sample_rates={sample_rates!r}. Write Hz in, Hz out: (16000, 24000).")
     session = Session(
         pipeline,
         name=name,
@@ -507,6 +519,17 @@ async def open_session(
         raise session.outcome
     if raised is not None:
         raise raised
+
+
+def _references_in(value: object) -> Iterator[Address | Actor]:
+    """Whom a value of configuration refers to, also inside tuples, lists, sets and dicts."""
+    if isinstance(value, (Address, Actor)):
+        yield value
+    elif isinstance(value, Mapping):
+        yield from _references_in([*value.keys(), *value.values()])
+    elif isinstance(value, (tuple, list, set, frozenset)):
+        for each in value:
+            yield from _references_in(each)
 
 
 def is_virtual() -> bool:
