@@ -7,8 +7,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from types import TracebackType
-from typing import Generic, Self, TypeVar, cast
+from typing import Any, Generic, Self, TypeVar, cast
 
 import attrs
 import trio
@@ -21,15 +22,24 @@ __all__ = ["MailboxStatistics", "PriorityReceiveChannel", "PrioritySendChannel",
 T = TypeVar("T")
 
 
-def open_priority_channel(max_buffer: int) -> tuple[PrioritySendChannel[T], PriorityReceiveChannel[T]]:
-    """A channel with two lanes: system frames come out first and never wait; all else keeps its order, and at most
-    `max_buffer` of it waits without making its senders wait.
+class _OpenPriorityChannel:
+    """`open_priority_channel(8)`, or with the type of what travels, `open_priority_channel[Frame](8)`, as Trio's is."""
 
-    Media that comes too late is shed as in any mailbox: beyond 5 s of it, or 256 pieces, the oldest first. Raises
-    `ValueError` when `max_buffer` is less than 1.
-    """
-    both = _Both(Mailbox(max_buffer))
-    return PrioritySendChannel[T](both), PriorityReceiveChannel[T](both)
+    def __getitem__(self, kind: type[T]) -> Callable[[int], tuple[PrioritySendChannel[T], PriorityReceiveChannel[T]]]:
+        return self
+
+    def __call__(self, max_buffer: int) -> tuple[PrioritySendChannel[Any], PriorityReceiveChannel[Any]]:
+        """A channel with two lanes: system frames come out first and never wait; all else keeps its order, and at most
+        `max_buffer` of it waits without making its senders wait.
+
+        Media that comes too late is shed as in any mailbox: beyond 5 s of it, or 256 pieces, the oldest first. Raises
+        `ValueError` when `max_buffer` is less than 1.
+        """
+        both = _Both(Mailbox(max_buffer))
+        return PrioritySendChannel(both), PriorityReceiveChannel(both)
+
+
+open_priority_channel = _OpenPriorityChannel()
 
 
 @attrs.frozen

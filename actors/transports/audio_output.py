@@ -161,7 +161,7 @@ class AudioOutput(Actor):
                 self.signed = at
                 effects.append(Both(BotSpeakingFrame()))
         if audio is not frame.audio:
-            frame = attrs.evolve(frame, audio=audio, sample_rate=self.sample_rate)  # type: ignore[misc]  # @frame is attrs
+            frame = attrs.evolve(frame, audio=audio, sample_rate=self.sample_rate)
         effects.append(frame)
         return tuple(effects)
 

@@ -8,7 +8,7 @@
 from __future__ import annotations
 
 import zlib
-from typing import Any, Literal, NoReturn, TypeVar, dataclass_transform
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import attrs
 
@@ -24,15 +24,12 @@ __all__ = [
     "frame",
 ]
 
-T = TypeVar("T")
 Class = TypeVar("Class", bound=type)
 
+BY_NAME_BELOW = {"antiphon": "by name below"}
+"""Metadata of a field that says `kw_only`, for type checkers, but whose own class takes it by position, too."""
+
 _MUTABLE = (list, dict, set, bytearray)
-
-
-def below_by_name(*, default: T, kw_only: Literal[True]) -> T:
-    """A field that a subclass takes by keyword only. Type checkers want the keyword in its own class, too."""
-    return attrs.field(default=default)
 
 
 def json_field(*, default: object = attrs.NOTHING) -> Any:
@@ -47,14 +44,18 @@ def short_bytes(value: bytes | None) -> str:
     return f"<{len(value)} bytes {zlib.crc32(value):08x}>"
 
 
-@dataclass_transform(frozen_default=True, field_specifiers=(attrs.field, below_by_name, json_field))
-def frame(cls: Class) -> Class:
-    """Make a class of frames: `attrs.frozen(slots=True)`, whose instances hash by value.
+if TYPE_CHECKING:
+    # Checkers know attrs by its own names; under these `attrs.evolve(frame, ...)` has types, too.
+    from attrs import frozen as frame
+else:
 
-    What a class adds to its base may be given by position; so may the base's first field. The other inherited fields
-    are keyword-only. A class that adds nothing takes what its base takes. Raises `TypeError` for a mutable default.
-    """
-    return attrs.frozen(slots=True, init=True, weakref_slot=False, field_transformer=_arrange)(cls)
+    def frame(cls: Class) -> Class:
+        """Make a class of frames: `attrs.frozen(slots=True)`, whose instances hash by value.
+
+        What a class adds to its base may be given by position; so may the base's first field. The other inherited fields
+        are keyword-only. A class that adds nothing takes what its base takes. Raises `TypeError` for a mutable default.
+        """
+        return attrs.frozen(slots=True, init=True, weakref_slot=False, field_transformer=_arrange)(cls)
 
 
 def _refuse_undecorated(self: object, *_arguments: object, **_named: object) -> NoReturn:
@@ -90,6 +91,8 @@ def _checked(cls: type, field: attrs.Attribute[Any]) -> attrs.Attribute[Any]:
         raise TypeError(
             f"{cls.__name__}.{field.name} has a mutable default: a frame holds a tuple, bytes or a frozen value."
         )
+    if field.metadata == BY_NAME_BELOW:
+        field = field.evolve(kw_only=False)
     if field.type in (bytes, "bytes") and field.repr is True:
         return field.evolve(repr=short_bytes)
     return field

@@ -7,7 +7,7 @@ from collections.abc import Hashable
 import attrs
 
 from ..credentials import masked
-from .frame import ControlFrame, SystemFrame, Uninterruptible, below_by_name, frame
+from .frame import BY_NAME_BELOW, ControlFrame, SystemFrame, Uninterruptible, frame
 
 __all__ = [
     "BotConnectedFrame",
@@ -144,7 +144,7 @@ class ErrorFrame(SystemFrame):
 
     error: str = attrs.field(converter=masked)
     """What was wrong, where, and what to do; keys and tokens are masked."""
-    fatal: bool = below_by_name(default=False, kw_only=True)
+    fatal: bool = attrs.field(default=False, kw_only=True, metadata=BY_NAME_BELOW)
     """The session ends."""
     processor: Hashable | None = attrs.field(default=None, kw_only=True)
     """The actor's name or address."""

@@ -9,7 +9,7 @@ import attrs
 
 from ..frozen import freeze
 from ..metrics import MetricsData
-from .frame import ControlFrame, SystemFrame, Uninterruptible, below_by_name, frame
+from .frame import BY_NAME_BELOW, ControlFrame, SystemFrame, Uninterruptible, frame
 
 __all__ = [
     "FilterControlFrame",
@@ -38,7 +38,7 @@ class ServiceMetadataFrame(SystemFrame):
     """A service announces itself, at the start and when asked."""
 
     service_name: str
-    user_turn_strategies: Hashable | None = below_by_name(default=None, kw_only=True)
+    user_turn_strategies: Hashable | None = attrs.field(default=None, kw_only=True, metadata=BY_NAME_BELOW)
     """The strategies that suit it."""
 
 

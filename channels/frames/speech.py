@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 import attrs
 
-from .frame import ControlFrame, DataFrame, SystemFrame, Uninterruptible, below_by_name, frame
+from .frame import BY_NAME_BELOW, ControlFrame, DataFrame, SystemFrame, Uninterruptible, frame
 
 __all__ = [
     "BotBackchannelFrame",
@@ -24,8 +24,8 @@ class TTSSpeakFrame(DataFrame):
     """Say this."""
 
     text: str
-    append_to_context: bool = below_by_name(default=True, kw_only=True)
-    text_type: str = below_by_name(default="sentence", kw_only=True)
+    append_to_context: bool = attrs.field(default=True, kw_only=True, metadata=BY_NAME_BELOW)
+    text_type: str = attrs.field(default="sentence", kw_only=True, metadata=BY_NAME_BELOW)
     interruptible: bool = attrs.field(default=True, kw_only=True)
     """False for speech that must be heard to its end; send it immune."""
     pts: int | None = attrs.field(default=None, kw_only=True)

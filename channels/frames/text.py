@@ -6,7 +6,7 @@ from typing import Any
 
 import attrs
 
-from .frame import DataFrame, SystemFrame, Uninterruptible, below_by_name, frame, json_field
+from .frame import BY_NAME_BELOW, DataFrame, SystemFrame, Uninterruptible, frame, json_field
 
 __all__ = [
     "AggregatedTextFrame",
@@ -29,11 +29,11 @@ class TextFrame(DataFrame):
     """A piece of text."""
 
     text: str
-    skip_tts: bool | None = below_by_name(default=None, kw_only=True)
+    skip_tts: bool | None = attrs.field(default=None, kw_only=True, metadata=BY_NAME_BELOW)
     """Don't speak it; None leaves that to what was configured."""
-    includes_inter_frame_spaces: bool = below_by_name(default=False, kw_only=True)
+    includes_inter_frame_spaces: bool = attrs.field(default=False, kw_only=True, metadata=BY_NAME_BELOW)
     """The text brings its own spaces: pieces are joined without more."""
-    append_to_context: bool = below_by_name(default=True, kw_only=True)
+    append_to_context: bool = attrs.field(default=True, kw_only=True, metadata=BY_NAME_BELOW)
     pts: int | None = attrs.field(default=None, kw_only=True)
     """Presentation time, nanoseconds on the session clock."""
 
@@ -54,13 +54,13 @@ class VisionTextFrame(LLMTextFrame):
 class AggregatedTextFrame(TextFrame):
     """A unit cut out of the stream of text, e.g. a sentence."""
 
-    text_type: str = below_by_name(default="sentence", kw_only=True)
+    text_type: str = attrs.field(default="sentence", kw_only=True, metadata=BY_NAME_BELOW)
     """`"sentence"`, `"word"`, `"token"`, `"backchannel"`, or one of the application's own."""
-    context_id: str | None = below_by_name(default=None, kw_only=True)
+    context_id: str | None = attrs.field(default=None, kw_only=True, metadata=BY_NAME_BELOW)
     """The synthesis that it belongs to."""
-    raw_text: str | None = below_by_name(default=None, kw_only=True)
+    raw_text: str | None = attrs.field(default=None, kw_only=True, metadata=BY_NAME_BELOW)
     """The text as the model wrote it, where that differs."""
-    will_be_spoken: bool = below_by_name(default=False, kw_only=True)
+    will_be_spoken: bool = attrs.field(default=False, kw_only=True, metadata=BY_NAME_BELOW)
     """A synthesiser has taken it."""
     interruptible: bool = attrs.field(default=True, kw_only=True)
     """False for speech that must be heard to its end; it is then sent immune."""

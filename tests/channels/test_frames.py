@@ -275,9 +275,9 @@ def test_num_frames_counts_samples_of_one_channel() -> None:
 @pytest.mark.rule("A8")
 def test_lists_in_a_frame_become_tuples() -> None:
     call = FunctionCallFromLLM("move", "1", {"to": ["a", "b"]})
-    assert FunctionCallsStartedFrame([call]).function_calls == (call,)  # type: ignore[arg-type]
+    assert FunctionCallsStartedFrame([call]).function_calls == (call,)
     assert call.arguments["to"] == ("a", "b")
-    assert HeardFrame(1, [["c", 5]]).played == (("c", 5),)  # type: ignore[arg-type]
+    assert HeardFrame(1, [["c", 5]]).played == (("c", 5),)  # type: ignore[list-item]
 
 
 @pytest.mark.rule("A8")
@@ -300,7 +300,7 @@ def test_a_key_that_no_telephone_has_is_refused(key: str) -> None:
 
 
 def test_several_keys_are_given_as_one_string() -> None:
-    assert OutputDTMFFrame(buttons="12#").buttons == ("1", "2", "#")  # type: ignore[arg-type]
+    assert OutputDTMFFrame(buttons="12#").buttons == ("1", "2", "#")
 
 
 def test_a_users_frame_is_made_by_the_decorator() -> None:
