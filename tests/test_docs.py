@@ -144,7 +144,8 @@ def help_of(*subcommand: str) -> frozenset[str] | None:
 
 
 def look_at_files(arguments: list[str]) -> list[str]:
-    return missing([argument for argument in arguments if "/" in argument or argument.endswith((".py", ".md", ".wav"))])
+    # A file of sound without a folder is the reader's own.
+    return missing([argument for argument in arguments if "/" in argument or argument.endswith((".py", ".md"))])
 
 
 def look_at_python(arguments: list[str]) -> list[str]:
@@ -176,6 +177,7 @@ PROGRAMS: Mapping[str, Callable[[list[str]], list[str]]] = {
     "antiphon": look_at_antiphon,
     "apt-get": look_at_nothing,
     "cd": look_at_nothing,
+    "flite": look_at_nothing,
     "git": look_at_nothing,
     "make": look_at_make,
     "pip": look_at_nothing,
