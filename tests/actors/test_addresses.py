@@ -23,7 +23,7 @@ from antiphon import (
     open_session,
     state,
 )
-from antiphon.actors import Effect, Effects
+from antiphon.actors import Effect, Effects, Observer
 from antiphon.channels import Frame, StartFrame
 from antiphon.scenarios import Item, Kill, Sleep, TraceRecorder, play
 from tests.actors.notes import Alarm, Ask, Kept, Note, Order, Passes, both, texts
@@ -333,7 +333,7 @@ def test_messages_and_timers_make_deliveries_without_direction(direct: bool) -> 
     assert sent.sender is None
 
 
-class Watches:
+class Watches(Observer):
     """An observer that logs the kind of all it is told, and fails at one kind."""
 
     def __init__(self, log: list[str], name: str, fails_at: str | None = None) -> None:
