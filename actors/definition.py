@@ -72,7 +72,9 @@ def collect_handlers(cls: type) -> dict[type, Callable[..., Any]]:
     """The handlers of a class by what they handle, its bases' included."""
     names: dict[type, str] = {}
     for base in reversed(cls.__mro__):
-        marked = {name: getattr(method, HANDLES) for name, method in base.__dict__.items() if hasattr(method, HANDLES)}
+        # A static or class method hides the mark of its function.
+        own = {name: getattr(method, "__func__", method) for name, method in base.__dict__.items()}
+        marked = {name: getattr(method, HANDLES) for name, method in own.items() if hasattr(method, HANDLES)}
         # A method that is defined anew handles what its own @on says; without one, what it did before.
         names = {kind: name for kind, name in names.items() if name not in marked}
         here: dict[type, str] = {}
