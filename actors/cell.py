@@ -25,7 +25,7 @@ from ..channels.mailbox import DOWN, Envelope, Mailbox
 from .actor import Actor, Route, fresh, has_lifespan
 from .delivery import Failure, Stall
 from .dispatch import BUSY, CLOGGED, CLOSED, GATED, SLOW, Dispatcher, Exit, Hand
-from .effects import Address, After, Effect, To, effects_of
+from .effects import LIFECYCLE, Address, After, Effect, To, effects_of
 from .errors import Killed
 from .outside import Outside
 from .timers import Timer
@@ -266,22 +266,22 @@ class Cell:
         )
         self.dispatcher.tell("failed", Failure(self.address, delivery, error, self.dispatcher.now()))
         poisoned = False
+        if envelope is not None and isinstance(envelope.frame, (EndFrame, StopFrame)):
+            self._mark_ended()
         if hand is not None:
             poisoned = self._settle(hand, blamed=blamed)
         elif envelope is not None:
             poisoned = self._return(envelope, system=system, blamed=blamed)
-        if envelope is not None and isinstance(envelope.frame, (EndFrame, StopFrame)):
-            self._mark_ended()
         self.go_down()
         self.supervisor.child_failed(self, error, delivery, is_new=not poisoned)
 
     def _return(self, envelope: Envelope, *, system: bool, blamed: bool) -> bool:
         """Put back what was in hand, to be handled again. True when it was dropped as poison."""
         frame = envelope.frame
-        if isinstance(frame, StartFrame):
-            return False  # each incarnation gets one of its own
-        if isinstance(frame, (EndFrame, StopFrame)) and not system:
-            return False  # it has passed by itself
+        if isinstance(frame, (StartFrame, CancelFrame)):
+            return False  # each incarnation gets one of its own; and Cancel is handled once
+        if isinstance(frame, (EndFrame, StopFrame)) and self.has_ended:
+            return False  # it passes by itself
         if blamed:
             envelope.failures += 1
             if envelope.failures > 1:
@@ -298,16 +298,18 @@ class Cell:
         hand.dead = True
         envelope = hand.envelope
         assert envelope is not None
-        system = not hand.waits
         self._release(hand)
         if hand.cut:
             return False
         if hand.sent or hand.assigned:
             self._ungate(envelope)
-            if not isinstance(envelope.frame, (StartFrame, EndFrame, StopFrame)):
+            if not isinstance(envelope.frame, LIFECYCLE):
                 self.dispatcher.drop(envelope, "partial", self.address)
+            elif isinstance(envelope.frame, (EndFrame, StopFrame)) and not self.has_ended:
+                # Another's failure took its actor down; it passes by itself all the same.
+                self.lifecycle_handled(envelope)
             return False
-        return self._return(envelope, system=system, blamed=blamed)
+        return self._return(envelope, system=not hand.waits, blamed=blamed)
 
     # ---- plain handlers
 
@@ -543,6 +545,8 @@ class Cell:
             _in_hand.set(None)
             if not hand.dead:
                 self._after(route, envelope, hand, effects)
+            elif self._release(hand):
+                dispatcher.schedule(self)
         return hand.cut
 
     def _after(self, route: Route, envelope: Envelope, hand: Hand, effects: tuple[Effect, ...]) -> None:
@@ -560,14 +564,17 @@ class Cell:
             self.lifecycle_handled(envelope)
         dispatcher.schedule(self)
 
-    def _release(self, hand: Hand) -> None:
+    def _release(self, hand: Hand) -> bool:
+        """Free the lane of a handler. False when it was free of it already."""
         ordered = hand.waits
-        if self._hands.get(not ordered) is hand:
-            del self._hands[not ordered]
+        if self._hands.get(not ordered) is not hand:
+            return False
+        del self._hands[not ordered]
         if ordered:
             self.ordered_hold &= ~BUSY
         else:
             self.system_hold &= ~BUSY
+        return True
 
     # ---- room
 
@@ -792,9 +799,12 @@ class Cell:
         self.mailbox.release_senders()
         self._clogs.clear()
         self.ordered_hold &= ~(CLOGGED | GATED)
-        for hand in list(self._hands.values()):
+        for hand in self._hands.values():
+            # Its lane stays busy until it has unwound: two handlers never run in one lane.
             hand.cut = hand.dead = True
-            self._release(hand)
+        for task in self._tasks:
+            if task.hand is not None:
+                task.hand.cut = True
         self.supervisor.forget(self)
         self.cut_tasks()
 

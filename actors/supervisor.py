@@ -122,9 +122,10 @@ class Supervisor:
             if repair.scope.cancel_called:
                 return
             self._repairs.remove(repair)
-            for above, cell in zip([None, *repair.cells], repair.cells, strict=False):
+            cells = [cell for cell in repair.cells if not cell.has_ended]
+            for above, cell in zip([None, *cells], cells, strict=False):
                 cell.starts_after = above
-            for cell in repair.cells:
+            for cell in cells:
                 cell.begin()
                 now = self.session.dispatcher.now()
                 self.session.dispatcher.tell("restarted", Restart(cell.address, cell.incarnation, delay, now))
