@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar, cast, datacla
 import attrs
 
 from ..channels.frames import Frame, InterruptionFrame, SystemFrame
+from . import hand as hands
 from .definition import HANDLES, KIND, check_class, check_defaults, check_types, collect_handlers
 from .effects import LIFECYCLE, Address, Effect, effects_of
 from .errors import ConfigurationError
@@ -157,12 +158,12 @@ class Actor:
     @property
     def sender(self) -> Address | None:
         """Who sent what is being handled; None when that is nobody: a task, `lifespan()`, a test."""
-        return None if self._cell is None else self._cell.sender()
+        return None if self._cell is None else hands.sender_of(self._cell)
 
     @property
     def epoch(self) -> int:
         """The epoch that stamps what is sent from here; each interruption begins another."""
-        return self._in_session("epoch").epoch()
+        return hands.epoch_of(self._in_session("epoch"))
 
     @property
     def now(self) -> float:
@@ -194,7 +195,7 @@ class Actor:
         receiver downstream is full. Raises `TypeError` for what isn't an effect, and already when called, without an
         `await`: `RuntimeError` in a plain handler (yield the effect), `ConfigurationError` outside a session.
         """
-        return self._in_session("push").push(self, effects)
+        return hands.push(self._in_session("push"), self, effects)
 
     def start_soon(
         self, run: Callable[..., Awaitable[object]], *arguments: object, interruptible: bool | None = None
@@ -204,12 +205,12 @@ class Actor:
         Started in a handler it is cut by an interruption of that turn, unless `interruptible` is False; started in
         `lifespan()` or by such a task it isn't, unless it is True.
         """
-        self._in_session("start_soon").start_task(self, run, arguments, interruptible)
+        hands.start_task(self._in_session("start_soon"), self, run, arguments, interruptible)
 
     @contextmanager
     def at(self, epoch: int) -> Iterator[None]:
         """What is pushed inside carries this epoch's stamp: that of the request which it answers."""
-        with self._in_session("at").at(epoch):
+        with hands.at(self._in_session("at"), epoch):
             yield
 
     def allow(self, seconds: float) -> None:

@@ -1,11 +1,9 @@
-"""A cell: what belongs to an address and outlives its actor. Mailbox, timers, durable values, and the loops that
-serve the mailbox.
+"""A cell: what belongs to an address and outlives its actor. Mailbox, timers, durable values, and its life.
 
 1. An actor fails by itself: `fail` marks it down and tells the supervisor, whose own task does the rest. Nothing is
    restarted in a sender's stack.
-2. At most one handler runs in a lane. A plain one runs in one step, so nothing sees it half done.
-3. Whatever ends a handler (its end, a cut, a failure, a stop) goes through `_release`, so that no lane stays busy
-   for ever.
+2. A plain handler runs in one step, so nothing sees it half done; what it changed is undone if it fails.
+3. What leads to an actor's end asks `is_down` first: whatever comes second changes nothing.
 """
 
 from __future__ import annotations
@@ -13,21 +11,22 @@ from __future__ import annotations
 import enum
 import math
 import random
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, cast
 
 import trio
 
-from ..channels.frames import CancelFrame, EndFrame, InterruptionFrame, StartFrame, StopFrame, SystemFrame
+from ..channels.frames import CancelFrame, EndFrame, InterruptionFrame, StartFrame, StopFrame
 from ..channels.mailbox import DOWN, Envelope, Mailbox
-from .actor import Actor, Route, fresh, has_lifespan
+from .actor import Actor, fresh, has_lifespan
 from .delivery import Failure, Stall
-from .dispatch import BUSY, CLOGGED, CLOSED, GATED, SLOW, Dispatcher, Exit, Hand
-from .effects import LIFECYCLE, Address, After, Effect, To, effects_of
+from .dispatch import Dispatcher, Exit
+from .effects import LIFECYCLE, Address, After
 from .errors import Killed
+from .hand import Hand, hand_of, in_hand
+from .lane import BUSY, CLOGGED, CLOSED, GATED, SLOW, Lane
 from .outside import Outside
+from .tasks import Task, Tasks
 from .timers import Timer
 
 if TYPE_CHECKING:
@@ -37,8 +36,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Cell", "Phase"]
 
-_in_hand: ContextVar[Hand | None] = ContextVar("in_hand", default=None)
-
 
 class Phase(enum.Enum):
     DOWN = "down"
@@ -47,18 +44,6 @@ class Phase(enum.Enum):
     STARTING = "starting"
     OPEN = "open"
     GONE = "gone"
-
-
-class Task:
-    """One task of an incarnation: a loop, its lifespan's, or a handler's."""
-
-    __slots__ = ("hand", "in_handler", "interruptible", "scope")
-
-    def __init__(self, hand: Hand | None, *, interruptible: bool = False, in_handler: bool = False) -> None:
-        self.scope = trio.CancelScope()
-        self.hand = hand
-        self.interruptible = interruptible
-        self.in_handler = in_handler
 
 
 class Cell:
@@ -86,12 +71,10 @@ class Cell:
             max_media=supervisor.max_media,
             on_drop=lambda envelope, reason: dispatcher.drop(envelope, cast(Any, reason), address),
         )
-        # The same deques, one attribute nearer: the walk looks at each hop.
-        self.system = self.mailbox.system
-        self.ordered = self.mailbox.ordered
+        self.system = Lane(self, self.mailbox.system, is_system=True)
+        self.ordered = Lane(self, self.mailbox.ordered, is_system=False)
         self.up: Cell | Exit = dispatcher.source
         self.down: Cell | Exit = dispatcher.sink
-        self.system_hold = self.ordered_hold = CLOSED
         self.phase = Phase.DOWN
         self.actor: Actor = child.actor
         self.incarnation = -1
@@ -109,14 +92,9 @@ class Cell:
         self.saved: dict[str, Any] = {}
         self.progress = 0.0
         self.allowed = -math.inf
-        self._hands: dict[bool, Hand] = {}
         self._clogs: list[Cell | Exit] = []
         self._waits_for: list[Cell | Exit] = []
-        self._parked: dict[bool, trio.lowlevel.Task] = {}
-        self._has_loop: dict[bool, Task] = {}
-        self._cut_scope: trio.CancelScope | None = None
-        self._tasks: set[Task] = set()
-        self._quiet: trio.lowlevel.ParkingLot = trio.lowlevel.ParkingLot()
+        self.tasks = Tasks(self)
         self._leave: trio.Event | None = None
         self._left: trio.Event | None = None
         self.has_started = False
@@ -161,7 +139,7 @@ class Cell:
             # It went down before it had begun.
             left.set()
             return
-        _in_hand.set(None)
+        in_hand.set(None)
         try:
             with life.scope:
                 async with actor.lifespan():
@@ -169,7 +147,7 @@ class Cell:
                         self._entered()
                         self.dispatcher.drain()
                         await leave.wait()
-                        await self._all_ended()
+                        await self.tasks.all_ended()
         except Exception as error:
             if actor is self.actor and not self.is_down:
                 self.fail(error)
@@ -188,7 +166,7 @@ class Cell:
         self.mailbox.put_system(
             Envelope(frame, self.dispatcher.source.address, DOWN, self.dispatcher.epoch, True), first=True
         )
-        self.system_hold &= ~CLOSED
+        self.system.hold &= ~CLOSED
         self.dispatcher.schedule(self)
 
     def _let_next_start(self) -> None:
@@ -200,7 +178,7 @@ class Cell:
 
     def _open(self) -> None:
         self.phase = Phase.OPEN
-        self.ordered_hold &= ~CLOSED
+        self.ordered.hold &= ~CLOSED
         self.dispatcher.schedule(self)
 
     async def stop(self, grace: float | None = None) -> None:
@@ -214,7 +192,7 @@ class Cell:
             if self._leave is not None and self._left is not None and self._life is not None:
                 self._leave.set()
                 await self._left.wait()
-            await self._all_ended()
+            await self.tasks.all_ended()
         if limit.cancelled_caught and not (self._life is not None and self._life.scope.cancel_called):
             self.dispatcher.tell("stalled", Stall(self.address, self.dispatcher.now() - self.grace, None))
             if self._life is not None:
@@ -229,15 +207,11 @@ class Cell:
             # Whoever waits for it to leave needn't wait until it has entered.
             self._life.scope.cancel()
         self.phase = Phase.DOWN
-        self.system_hold |= CLOSED
-        self.ordered_hold |= CLOSED
-        for hand in list(self._hands.values()):
-            self._settle(hand, blamed=False)
-        self.cut_tasks()
-
-    def cut_tasks(self) -> None:
-        for task in tuple(self._tasks):
-            task.scope.cancel()
+        for lane in (self.ordered, self.system):
+            lane.hold |= CLOSED
+            if lane.hand is not None:
+                self._settle(lane.hand, blamed=False)
+        self.tasks.cut_all()
 
     def abandon(self, reason: str) -> None:
         """The address has no actor any more: what waits is dropped, what comes passes by or is dropped."""
@@ -298,7 +272,7 @@ class Cell:
         hand.dead = True
         envelope = hand.envelope
         assert envelope is not None
-        self._release(hand)
+        (self.ordered if hand.waits else self.system).release(hand)
         if hand.cut:
             return False
         if hand.sent or hand.assigned:
@@ -319,7 +293,7 @@ class Cell:
             return
         if self.in_hand is not None:
             self.journal.setdefault(name, getattr(instance, name))
-        elif (hand := self._find_hand()) is not None:
+        elif (hand := hand_of(self)) is not None:
             hand.root.assigned = True
             if hand.root.starter is not None:
                 hand.root.starter.assigned = True
@@ -347,37 +321,23 @@ class Cell:
         self.journal.clear()
         self.deferred.clear()
 
-    # ---- what is next
+    # ---- what a handling ends with
 
-    def next_system(self) -> Route | None:
-        """The route of the system lane's first envelope, if it may be begun now."""
-        if not self.system or self.system_hold & (CLOSED | BUSY):
-            return None
-        envelope = self.system[0]
-        if self.phase is Phase.STARTING and not isinstance(envelope.frame, StartFrame):
-            return None
-        return self.routes[type(envelope.frame)]
+    @property
+    def is_starting(self) -> bool:
+        return self.phase is Phase.STARTING
 
-    def next_ordered(self) -> Route | None:
-        """The same for the ordered lane: only when no system frame could go first, and none of a new epoch before
-        its InterruptionFrame.
-        """
-        if not self.ordered or self.ordered_hold & (CLOSED | BUSY | CLOGGED | GATED):
-            return None
-        if self.system and not self.system_hold & BUSY:
-            return None
-        envelope = self.ordered[0]
-        route = self.routes[type(envelope.frame)]
-        if route.is_lifecycle and not self._is_drained():
-            return None
-        return route
-
-    def _is_drained(self) -> bool:
-        return not (self.system or self.system_hold & BUSY or any(task.in_handler for task in self._tasks))
+    @property
+    def is_drained(self) -> bool:
+        """Whether EndFrame may be taken: nothing of the system lane, and no task of a handler, is left."""
+        return not (self.system.waiting or self.system.hold & BUSY or self.tasks.has_handlers_own)
 
     def handled(self, envelope: Envelope) -> None:
         """What every handling ends with, plain or async."""
         self._ungate(envelope)
+        self.note_progress()
+
+    def note_progress(self) -> None:
         if self._waits_for_end:
             self.progress = trio.current_time()
 
@@ -386,7 +346,7 @@ class Cell:
         nothing.
         """
         if isinstance(envelope.frame, InterruptionFrame) and envelope.epoch >= self.mailbox.epoch:
-            self.ordered_hold &= ~GATED
+            self.ordered.hold &= ~GATED
 
     def lifecycle_handled(self, envelope: Envelope) -> None:
         """StartFrame, EndFrame and StopFrame pass by themselves, after the handler's effects, after a failure too."""
@@ -409,172 +369,29 @@ class Cell:
     def _mark_ended(self) -> None:
         """From now on nothing leaves this actor but errors, metrics and messages."""
         self.has_ended = True
-        self.ordered_hold |= SLOW
-        self.system_hold |= SLOW
+        self.ordered.hold |= SLOW
+        self.system.hold |= SLOW
 
     # ---- the interruption step
 
     def interrupt(self, epoch: int, by: Hand | None) -> None:
         self.mailbox.interrupt(epoch)
-        hand = self._hands.get(False)
-        if hand is not None and hand is not by and not hand.cut:
-            assert hand.envelope is not None and self._cut_scope is not None
-            if not hand.envelope.immune and (hand.epoch is None or hand.epoch < epoch):
-                hand.cut = True
-                self._cut_scope.cancel()
-        for task in tuple(self._tasks):
-            if task.interruptible and (task.hand is None or task.hand is not by):
-                if task.hand is not None:
-                    task.hand.cut = True
-                task.scope.cancel()
+        self.ordered.cut(epoch, by)
+        self.tasks.cut_interruptible(by)
         route = self.routes[InterruptionFrame]
         if route.handler is None or self.is_gone:
             return
         frame = InterruptionFrame(epoch)
-        for place, waiting in enumerate(self.system):
+        for place, waiting in enumerate(self.system.waiting):
             if isinstance(waiting.frame, InterruptionFrame) and waiting.direction is None:
-                del self.system[place]
+                del self.system.waiting[place]
                 self.dispatcher.drop(waiting, "merged", self.address)
                 break
         sender = None if by is None else by.cell.address
         envelope = Envelope(frame, sender, None, epoch, True)
-        if self.system and isinstance(self.system[0].frame, StartFrame):
-            self.system.insert(1, envelope)
-        else:
-            self.system.appendleft(envelope)
-        self.ordered_hold |= GATED
-
-    # ---- loops and async handlers
-
-    def wake(self) -> None:
-        """See that the loops do what can be done now."""
-        if self._clogs or self.next_ordered() is not None:
-            self._wake_loop(system=False)
-        if self.next_system() is not None:
-            self._wake_loop(system=True)
-
-    def _wake_loop(self, *, system: bool) -> None:
-        task = self._parked.pop(system, None)
-        if task is not None:
-            trio.lowlevel.reschedule(task)
-        elif system not in self._has_loop and not self.is_down:
-            self._has_loop[system] = loop = Task(None)
-            self._spawn(self._serve_system if system else self._serve_ordered, loop)
-
-    async def _park(self, *, system: bool) -> None:
-        def abort(_: object) -> trio.lowlevel.Abort:
-            self._parked.pop(system, None)
-            return trio.lowlevel.Abort.SUCCEEDED
-
-        self._parked[system] = trio.lowlevel.current_task()
-        await trio.lowlevel.wait_task_rescheduled(abort)
-
-    async def _serve_system(self) -> None:
-        dispatcher = self.dispatcher
-        while True:
-            await dispatcher.breathe()
-            route = self.next_system()
-            if route is None:
-                await self._park(system=True)
-                continue
-            envelope = self.mailbox.take_system()
-            if route.is_async:
-                await self._attend(route, envelope, ordered=False)
-            else:
-                dispatcher.handle_taken(self, route, envelope)
-            dispatcher.drain()
-
-    async def _serve_ordered(self) -> None:
-        while True:
-            # One scope for many handlers: to open one costs as much as four hops.
-            with trio.CancelScope() as self._cut_scope:
-                await self._serve_ordered_until_cut()
-
-    async def _serve_ordered_until_cut(self) -> None:
-        dispatcher = self.dispatcher
-        while True:
-            await dispatcher.breathe()
-            if self._clogs:
-                await self._wait_for_clogs()
-            route = self.next_ordered()
-            if route is None:
-                await self._park(system=False)
-                continue
-            envelope = self.mailbox.take_ordered()
-            if route.is_async:
-                was_cut = await self._attend(route, envelope, ordered=True)
-                dispatcher.drain()
-                # A cut that came too late, when the handler had ended without another wait, must not hit the next
-                # frame.
-                if was_cut:
-                    return
-            else:
-                dispatcher.handle_taken(self, route, envelope)
-                dispatcher.drain()
-
-    async def _attend(self, route: Route, envelope: Envelope, *, ordered: bool) -> bool:
-        """Run an async handler. True when an interruption cut it."""
-        dispatcher = self.dispatcher
-        assert route.handler is not None
-        hand = dispatcher.hand_for(self, envelope, ordered=ordered)
-        hand.since = trio.current_time()
-        self._hands[not ordered] = hand
-        if ordered:
-            self.ordered_hold |= BUSY
-        else:
-            self.system_hold |= BUSY
-            # An ordered frame may be begun now: a system handler only blocks it while it hasn't begun. But not in
-            # this step, where it would come first.
-            self.wake()
-        _in_hand.set(hand)
-        actor = self.actor
-        effects: tuple[Effect, ...] = ()
-        try:
-            dispatcher.begin_async(self, envelope)
-            result = await route.handler(actor, envelope.frame)
-            if hand.assigned and dispatcher.virtual and not hand.dead:
-                self.check_durables(actor._durables)
-            if result is not None and not (hand.dead or hand.cut):
-                effects = effects_of(result, self.address, route.handler, envelope.frame)
-        except Exception as error:
-            if not hand.dead:
-                self.fail(error, envelope, hand=hand)
-                if route.is_lifecycle:
-                    self.lifecycle_handled(envelope)
-        finally:
-            _in_hand.set(None)
-            if not hand.dead:
-                self._after(route, envelope, hand, effects)
-            elif self._release(hand):
-                dispatcher.schedule(self)
-        return hand.cut
-
-    def _after(self, route: Route, envelope: Envelope, hand: Hand, effects: tuple[Effect, ...]) -> None:
-        """The handler has ended: let happen what it returned. Whatever the last effect sets off finds it done with,
-        as it would if a mailbox lay between.
-        """
-        dispatcher = self.dispatcher
-        dispatcher.put_all(hand, effects[:-1])
-        hand.dead = True
-        self._release(hand)
-        self.handled(envelope)
-        for node in dispatcher.apply(hand, effects[-1:]):
-            self.clog(node)
-        if route.is_lifecycle:
-            self.lifecycle_handled(envelope)
-        dispatcher.schedule(self)
-
-    def _release(self, hand: Hand) -> bool:
-        """Free the lane of a handler. False when it was free of it already."""
-        ordered = hand.waits
-        if self._hands.get(not ordered) is not hand:
-            return False
-        del self._hands[not ordered]
-        if ordered:
-            self.ordered_hold &= ~BUSY
-        else:
-            self.system_hold &= ~BUSY
-        return True
+        first = self.system.waiting[0].frame if self.system.waiting else None
+        self.system.waiting.insert(1 if isinstance(first, StartFrame) else 0, envelope)
+        self.ordered.hold |= GATED
 
     # ---- room
 
@@ -583,16 +400,16 @@ class Cell:
         room.
         """
         self._clogs.append(node)
-        self.ordered_hold |= CLOGGED
-        self._wake_loop(system=False)
+        self.ordered.hold |= CLOGGED
+        self.ordered.wake()
 
-    async def _wait_for_clogs(self) -> None:
+    async def wait_until_unclogged(self) -> None:
         while self._clogs:
-            await self._wait_for_room(self._clogs[0])
+            await self.wait_for_room(self._clogs[0])
             self._clogs.pop(0)
-        self.ordered_hold &= ~CLOGGED
+        self.ordered.hold &= ~CLOGGED
 
-    async def _wait_for_room(self, node: Cell | Exit) -> None:
+    async def wait_for_room(self, node: Cell | Exit) -> None:
         assert node.mailbox is not None
         self._waits_for.append(node)
         try:
@@ -601,28 +418,11 @@ class Cell:
             self._waits_for.remove(node)
             self.progress = trio.current_time()
 
-    # ---- what an actor calls
-
-    def _find_hand(self) -> Hand | None:
-        hand = _in_hand.get()
-        return hand if hand is not None and hand.cell is self else None
-
-    def sender(self) -> Address | None:
-        if self.in_hand is not None:
-            return cast("Address | None", self.in_hand.sender)
-        hand = self._find_hand()
-        return None if hand is None or hand.envelope is None else cast("Address | None", hand.envelope.sender)
-
-    def epoch(self) -> int:
-        if self.in_hand is not None:
-            ordered = self.in_hand.direction is not None and not isinstance(self.in_hand.frame, SystemFrame)
-            return self.in_hand.epoch if ordered and not self.in_hand.immune else self.dispatcher.epoch
-        hand = self._find_hand()
-        return self.dispatcher.epoch if hand is None or hand.epoch is None else hand.epoch
+    # ---- what an actor and its session ask for
 
     def busy(self) -> tuple[float | None, object | None]:
         """Since when a handler waits, in seconds of the session, and what it has in hand."""
-        hand = self._hands.get(False) or self._hands.get(True)
+        hand = self.ordered.hand or self.system.hand
         if hand is None or hand.envelope is None:
             return None, None
         return hand.since - self.dispatcher.began, hand.envelope.frame
@@ -638,92 +438,6 @@ class Cell:
     def make_outside(self) -> Outside:
         return self.session.make_outside(self)
 
-    def push(self, actor: Actor, effects: tuple[Effect, ...]) -> Coroutine[Any, Any, None]:
-        # Not async itself: a plain handler that forgets to await must hear of it, too.
-        if self.in_hand is not None:
-            raise RuntimeError(
-                f"{self.address}: push() in a plain handler. It never waits: `yield` or `return` the effect instead."
-            )
-        return self._push(actor, effects)
-
-    async def _push(self, actor: Actor, effects: tuple[Effect, ...]) -> None:
-        hand = self._find_hand()
-        if hand is None:
-            hand = Hand(self, None, direction=None, began=self.dispatcher.epoch, epoch=None, waits=True)
-        if actor is not self.actor:
-            await trio.lowlevel.checkpoint_if_cancelled()
-            raise trio.BrokenResourceError(f"{self.address}: this incarnation has ended, it can't send any more")
-        if hand.root.cut or self.is_down:
-            # What is cut or has failed sends only messages any more; its next wait tells it so.
-            effects = () if hand.root.cut else tuple(effect for effect in effects if isinstance(effect, To))
-        # Counted like a handler: who only pushes must let others have the loop, too.
-        self.dispatcher.steps -= 1
-        overfull = self.dispatcher.push(hand, effects)
-        for node in overfull:
-            await self._wait_for_room(node)
-        if overfull:
-            return
-        if hand.root.cut or self.is_down:
-            await trio.lowlevel.checkpoint_if_cancelled()
-        else:
-            await self.dispatcher.breathe()
-
-    def start_task(
-        self,
-        actor: Actor,
-        run: Callable[..., Awaitable[object]],
-        arguments: tuple[object, ...],
-        interruptible: bool | None,
-    ) -> None:
-        if actor is not self.actor or self.is_down:
-            raise RuntimeError(f"{self.address}: this incarnation has ended, it can't start tasks any more")
-        if not callable(run):
-            raise TypeError(
-                f"{self.address}: start_soon({run!r}) needs an async function. Write start_soon(function, argument...)."
-            )
-        plain = self.in_hand is not None
-        hand = None if plain else self._find_hand()
-        starter = None if hand is None else hand.root.starter or hand.root
-        in_handler = plain or starter is not None
-        epoch = self.epoch()
-
-        def begin() -> None:
-            # A plain handler's own Interrupt() has happened by now, and its tasks belong to the new turn.
-            stamp = (self.dispatcher.epoch if plain else epoch) if in_handler else None
-            mine = Hand(self, None, direction=None, began=self.dispatcher.epoch, epoch=stamp, waits=True)
-            mine.starter = starter
-            cut = in_handler if interruptible is None else interruptible
-
-            async def body() -> None:
-                _in_hand.set(mine if in_handler else None)
-                await run(*arguments)
-
-            self._spawn(body, Task(mine, interruptible=cut, in_handler=in_handler))
-
-        if plain:
-            self.deferred.append(begin)
-        else:
-            begin()
-
-    @contextmanager
-    def at(self, epoch: int) -> Iterator[None]:
-        hand = self._find_hand()
-        envelope = None if hand is None else hand.envelope
-        there = Hand(
-            self,
-            envelope,
-            direction=hand.direction if hand else None,
-            began=epoch,
-            epoch=epoch,
-            waits=hand.waits if hand else True,
-            of=hand.root if hand else None,
-        )
-        token = _in_hand.set(there)
-        try:
-            yield
-        finally:
-            _in_hand.reset(token)
-
     def defer(self, action: Callable[[], None]) -> bool:
         """In a plain handler: do it when the handler has ended well. False when none runs."""
         if self.in_hand is None:
@@ -737,38 +451,6 @@ class Cell:
 
     def allow(self, seconds: float) -> None:
         self.allowed = max(self.allowed, trio.current_time() + seconds)
-
-    # ---- tasks
-
-    def _spawn(self, run: Callable[[], Awaitable[None]], task: Task) -> None:
-        self._tasks.add(task)
-        self.session.spawn(self._run, run, task)
-
-    async def _run(self, run: Callable[[], Awaitable[None]], task: Task) -> None:
-        actor = self.actor
-        try:
-            with task.scope:
-                await run()
-        except Exception as error:
-            if actor is self.actor:
-                self.fail(error)
-        finally:
-            self._tasks.discard(task)
-            for system in (True, False):
-                if self._has_loop.get(system) is task:
-                    del self._has_loop[system]
-            if not self._tasks:
-                self._quiet.unpark_all()
-            if task.in_handler:
-                if self._waits_for_end:
-                    self.progress = trio.current_time()
-                if not self.is_down:
-                    self.dispatcher.schedule(self)
-                    self.dispatcher.drain()
-
-    async def _all_ended(self) -> None:
-        while self._tasks:
-            await self._quiet.park()
 
     # ---- timers
 
@@ -798,15 +480,13 @@ class Cell:
         self.mailbox.clear("cancelled")
         self.mailbox.release_senders()
         self._clogs.clear()
-        self.ordered_hold &= ~(CLOGGED | GATED)
-        for hand in self._hands.values():
-            # Its lane stays busy until it has unwound: two handlers never run in one lane.
-            hand.cut = hand.dead = True
-        for task in self._tasks:
-            if task.hand is not None:
-                task.hand.cut = True
+        self.ordered.hold &= ~(CLOGGED | GATED)
+        for hand in (self.ordered.hand, self.system.hand):
+            if hand is not None:
+                # Its lane stays busy until it has unwound: two handlers never run in one lane.
+                hand.cut = hand.dead = True
         self.supervisor.forget(self)
-        self.cut_tasks()
+        self.tasks.cut_all()
 
     async def cancel(self, envelope: Envelope) -> None:
         """Let the actor see CancelFrame, within its grace."""
@@ -815,7 +495,7 @@ class Cell:
         if route.handler is not None and self.phase is Phase.OPEN:
             if route.is_async:
                 with trio.move_on_after(self.grace):
-                    await self._attend(route, envelope, ordered=False)
+                    await self.system.attend(route, envelope)
             else:
                 self.dispatcher.handle_taken(self, route, envelope)
             self.dispatcher.drain()
@@ -825,7 +505,7 @@ class Cell:
         """Take what plain handlers can take of the system lane: an actor behind this one may just have sent its last
         words.
         """
-        while self.next_system() is not None and self.dispatcher.serve(self):
+        while self.system.next() is not None and self.dispatcher.serve(self):
             self.dispatcher.drain()
 
     def expect_end(self) -> None:

@@ -44,26 +44,30 @@ from .effects import (
     fault_of,
 )
 from .errors import Killed
+from .hand import Hand
+from .lane import BUSY, SLOW
 
 if TYPE_CHECKING:
     from .cell import Cell
 
-__all__ = ["Dispatcher", "Exit", "Hand"]
+__all__ = ["Dispatcher", "Exit"]
 
 HANDLERS_A_TURN = 16
 """Handlers run before others get the loop: a checkpoint costs 5 us, a hop 0.2 (measured)."""
 TURN_SECONDS = 0.001
 """The same in time, for slow handlers; in virtual time no clock decides."""
 
-# Why a lane of a node isn't free. In no order, held together as bits because the walk asks at each hop.
-CLOSED = 1  # no incarnation that has handled its StartFrame
-BUSY = 2  # an async handler of this lane runs
-CLOGGED = 4  # what its last plain handler sent has overfilled a later lane
-GATED = 8  # an InterruptionFrame waits to be handled
-SLOW = 16  # may be handled, but not directly: it is ending
-
-
 _log = logging.getLogger("antiphon")
+
+
+class _FreeLane:
+    """The lane of an end, which nobody waits in."""
+
+    hold = 0
+    waiting = ()
+
+
+_FREE = _FreeLane()
 
 
 class Exit:
@@ -73,60 +77,11 @@ class Exit:
         self.address = address
         self.index = index
         self.routes = OutRoutes()
-        self.system_hold = self.ordered_hold = 0
-        self.system: Sequence[Envelope] = ()
-        self.ordered: Sequence[Envelope] = ()
+        self.system = self.ordered = _FREE
+        self.up = self.down = self
         self.mailbox: Mailbox | None = None
         """There once somebody reads what leaves; then it has a bound."""
         self.readers: trio.lowlevel.ParkingLot = trio.lowlevel.ParkingLot()
-
-
-class Hand:
-    """What a handler or a task has in hand, and what had come of it."""
-
-    __slots__ = (
-        "assigned", "began", "cell", "cut", "dead", "direction", "envelope", "epoch", "of", "sent", "since", "starter",
-        "waits",
-    )  # fmt: skip
-
-    def __init__(
-        self,
-        cell: Cell,
-        envelope: Envelope | None,
-        *,
-        direction: Direction | None,
-        began: int,
-        epoch: int | None,
-        waits: bool,
-        of: Hand | None = None,
-    ) -> None:
-        self.cell = cell
-        self.envelope = envelope
-        self.direction: Direction = direction or DOWN
-        self.began = began
-        """The session's epoch when it began."""
-        self.epoch = epoch
-        """The stamp of what it sends; None: the epoch at that moment."""
-        self.waits = waits
-        """Whether it waits for room: handlers of system frames and messages don't."""
-        self.of = of
-        """Whose fate this one shares, which only sets another epoch."""
-        self.starter: Hand | None = None
-        """Of the handler that started this task."""
-        self.sent = self.assigned = self.cut = self.dead = False
-        self.since = 0.0
-
-    @property
-    def root(self) -> Hand:
-        """The one that is cut, and from which something has come."""
-        return self if self.of is None else self.of
-
-    def has_sent(self) -> None:
-        """Something has come of the work in hand."""
-        root = self.root
-        root.sent = True
-        if root.starter is not None:
-            root.starter.sent = True
 
 
 class Dispatcher:
@@ -153,21 +108,28 @@ class Dispatcher:
 
     # ---- sending
 
-    def send(self, frame: Frame, sender: Address, direction: Direction, *, immune: bool = False) -> Cell | Exit | None:
+    def send(self, frame: Frame, sender: Address, direction: Direction) -> Cell | Exit | None:
         """Bring a frame in at an end. Returns the node whose lane it overfilled, if any."""
         facts = FRAME_TYPES[type(frame)]
         assert facts is not None
-        envelope = Envelope(frame, sender, direction, self.epoch, immune or facts[1])
+        envelope = Envelope(frame, sender, direction, self.epoch, facts[1])
+        self._begin_step()
+        overfull = self._carry(envelope, self._first(direction))
+        self._end_step()
+        return overfull
+
+    def _begin_step(self) -> None:
         if not self.virtual:
             self._slice_end = time.perf_counter() + self._slice_left
-        overfull = self._carry(envelope, self._first(direction))
+
+    def _end_step(self) -> None:
+        """Run what has become ready, and count the time against the turn: idle time between two steps isn't."""
         if self._ready:
             self.drain()
         if not self.virtual:
             self._slice_left = self._slice_end - time.perf_counter()
             if self._slice_left < 0:
                 self.steps = 0
-        return overfull
 
     def message(self, address: Address, message: object, sender: Address | None) -> None:
         """Put a message into an actor's system lane."""
@@ -189,15 +151,9 @@ class Dispatcher:
         for effect in effects:
             if fault := fault_of(effect, None if hand.envelope is None else hand.envelope.frame):
                 raise TypeError(f"{hand.cell.address}: {type(hand.cell.actor).__name__}.push() was given {fault}")
-        if not self.virtual:
-            self._slice_end = time.perf_counter() + self._slice_left
+        self._begin_step()
         overfull = self.apply(hand, effects)
-        if self._ready:
-            self.drain()
-        if not self.virtual:
-            self._slice_left = self._slice_end - time.perf_counter()
-            if self._slice_left < 0:
-                self.steps = 0
+        self._end_step()
         return overfull
 
     def apply(self, hand: Hand, effects: Sequence[Effect]) -> list[Cell | Exit]:
@@ -274,32 +230,29 @@ class Dispatcher:
         kind = type(envelope.frame)
         while True:
             route = node.routes[kind]
-            if route.is_system:
-                blocked = node.system_hold or node.system
-            else:
-                blocked = node.ordered_hold or node.ordered
-            if not blocked:
+            lane = node.system if route.is_system else node.ordered
+            if not (lane.hold or lane.waiting):
                 if route.handler is None:
                     if route.is_out:
-                        return self._leave(cast(Exit, node), envelope, walker, waits)
-                    node = cast("Cell", node).down if down else cast("Cell", node).up
+                        return self._leave(node, envelope, walker, waits)  # type: ignore[arg-type]  # an end's route
+                    node = node.down if down else node.up
                     continue
                 if (
                     route.is_direct
                     and self.direct
                     and self.steps > 0
-                    and (route.is_system or not node.system or node.system_hold & BUSY)
+                    and (route.is_system or not node.system.waiting or node.system.hold & BUSY)
                 ):
-                    walker = cast("Cell", node)
-                    result = self.perform(walker, route, envelope)
+                    walker = node  # type: ignore[assignment]  # only cells have handlers
+                    result = self.perform(walker, route, envelope)  # type: ignore[arg-type]
                     if result is None:
                         return None
                     # The envelope goes on with what the handler made of its frame.
                     envelope, kind, waits = result, type(result.frame), not route.is_system
                     down = envelope.direction is DOWN
-                    node = walker.down if down else walker.up
+                    node = node.down if down else node.up
                     continue
-            return self._keep(cast("Cell", node), route, envelope, walker, waits)
+            return self._keep(node, route, envelope, walker, waits)  # type: ignore[arg-type]  # ends keep nothing
 
     def _put_on_the_way(self, envelope: Envelope, node: Cell | Exit) -> Cell | Exit | None:
         """As `_carry`, but whoever handles it doesn't run yet."""
@@ -310,11 +263,11 @@ class Dispatcher:
         while True:
             route = node.routes[kind]
             if route.is_out:
-                return self._leave(cast(Exit, node), envelope, None, True)
-            blocked = (node.system_hold or node.system) if route.is_system else (node.ordered_hold or node.ordered)
-            if blocked or route.handler is not None:
-                return self._keep(cast("Cell", node), route, envelope, None, True)
-            node = cast("Cell", node).down if envelope.direction is DOWN else cast("Cell", node).up
+                return self._leave(node, envelope, None, True)  # type: ignore[arg-type]  # an end's route
+            lane = node.system if route.is_system else node.ordered
+            if lane.hold or lane.waiting or route.handler is not None:
+                return self._keep(node, route, envelope, None, True)  # type: ignore[arg-type]  # ends keep nothing
+            node = node.down if envelope.direction is DOWN else node.up
 
     def _keep(self, cell: Cell, route: Route, envelope: Envelope, walker: Cell | None, waits: bool) -> Cell | None:
         if cell.is_gone:
@@ -323,8 +276,16 @@ class Dispatcher:
             self.drop(envelope, "finished", cell.address)
             return None
         mailbox = cell.mailbox
-        (mailbox.put_system if route.is_system else mailbox.put_ordered)(envelope)
-        self.schedule(cell)
+        if route.is_system:
+            mailbox.put_system(envelope)
+            lane = cell.system
+        else:
+            mailbox.put_ordered(envelope)
+            lane = cell.ordered
+        if not route.is_async:
+            self.schedule(cell)
+        elif not lane.hold & ~SLOW:
+            lane.wake()
         if route.is_system or envelope.direction is not DOWN or not mailbox.is_overfull or not waits:
             return None
         if walker is None:
@@ -378,7 +339,7 @@ class Dispatcher:
             if self.observers:
                 self._begin(cell, envelope)
             result = route.handler(cell.actor, envelope.frame)  # type: ignore[misc]  # only called for routes with one
-            facts = FRAME_TYPES[type(result)] if isinstance(result, Frame) else None
+            facts = FRAME_TYPES[type(result)]
             if facts is None and result is not None:
                 effects = effects_of(result, cell.address, route.handler, envelope.frame)  # type: ignore[arg-type]  # as above
             else:
@@ -391,7 +352,8 @@ class Dispatcher:
             cell.fail(error, envelope, system=route.is_system or envelope.direction is None)
             return None
         cell.in_hand = None
-        cell.journal.clear()
+        if cell.journal:
+            cell.journal.clear()
         if facts is None or cell.has_ended:
             if facts is not None:
                 effects = (cast(Frame, result),)
@@ -452,23 +414,23 @@ class Dispatcher:
         else:
             epoch = self.epoch
         direction = None if isinstance(envelope.frame, InterruptionFrame) else envelope.direction
-        return Hand(cell, envelope, direction=direction, began=self.epoch, epoch=epoch, waits=ordered)
+        return Hand(cell, envelope, direction, epoch, ordered)
 
     def serve(self, cell: Cell) -> bool:
-        """Handle the next envelope of a cell's mailbox, if a plain handler or nobody is to handle it. False when its
-        loops must.
+        """Handle the next envelope of a cell's mailbox, if a plain handler or nobody is to handle it. False when there is
+        none: it waits, or a loop handles it.
         """
-        route = cell.next_system()
+        lane = cell.system
+        route = lane.next()
         if route is None:
-            route = cell.next_ordered()
-            if route is None or route.is_async:
-                return False
-            envelope = cell.mailbox.take_ordered()
-        elif route.is_async:
+            lane = cell.ordered
+            route = lane.next()
+        if route is None:
             return False
-        else:
-            envelope = cell.mailbox.take_system()
-        self.handle_taken(cell, route, envelope)
+        if route.is_async:
+            lane.wake()
+            return False
+        self.handle_taken(cell, route, lane.take())
         return True
 
     def handle_taken(self, cell: Cell, route: Route, envelope: Envelope) -> None:
@@ -502,7 +464,12 @@ class Dispatcher:
             cell.is_scheduled = True
             self._ready.append(cell)
         else:
-            cell.wake()
+            self._wake(cell)
+
+    def _wake(self, cell: Cell) -> None:
+        for lane in (cell.system, cell.ordered):
+            if lane.next() is not None:
+                lane.wake()
 
     def drain(self) -> None:
         """Run the plain handlers that are ready, while this turn lasts; the rest goes to the actors' loops.
@@ -514,8 +481,10 @@ class Dispatcher:
         while ready:
             cell = ready.popleft()
             cell.is_scheduled = False
-            if self.steps <= 0 or not self.serve(cell):
-                cell.wake()
+            if self.steps > 0:
+                self.serve(cell)
+            else:
+                self._wake(cell)
 
     async def breathe(self) -> None:
         """Let others have the loop, when this turn is over."""
@@ -549,7 +518,7 @@ class Dispatcher:
         for cell in self.cells:
             cell.interrupt(self.epoch, by)
         for cell in self.cells:
-            if cell.mailbox.system or cell.mailbox.ordered:
+            if cell.system.waiting or cell.ordered.waiting:
                 self.schedule(cell)
 
     # ---- telling

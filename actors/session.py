@@ -220,8 +220,8 @@ class Session:
             found[cell.address] = CellStatistics(
                 busy_since=since,
                 frame=frame,
-                system=len(cell.system),
-                ordered=len(cell.ordered),
+                system=len(cell.system.waiting),
+                ordered=len(cell.ordered.waiting),
                 overfill=cell.mailbox.overfill,
                 incarnation=max(cell.incarnation, 0),
                 engines=tuple(cell.engines),

@@ -1,0 +1,176 @@
+"""What a handler or a task has in hand, and what an actor may do meanwhile: push, start tasks, name an epoch.
+
+A plain handler's hand is the cell's `in_hand`; an async handler and a task carry theirs in a context variable, so that
+what they start finds it, too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any
+
+import trio
+
+from ..channels.frames import SystemFrame
+from ..channels.mailbox import DOWN, Direction, Envelope
+from .effects import Address, Effect, To
+from .tasks import Task
+
+if TYPE_CHECKING:
+    from .actor import Actor
+    from .cell import Cell
+
+__all__ = ["Hand", "at", "epoch_of", "hand_of", "in_hand", "push", "sender_of", "start_task"]
+
+
+class Hand:
+    """One handling, or one task. What is rarely set stands in the class: a hand is made for each async handler."""
+
+    sent = assigned = cut = dead = False
+    of: Hand | None = None
+    """Whose fate this one shares, which only sets another epoch."""
+    starter: Hand | None = None
+    """Of the handler that started this task."""
+    since = 0.0
+
+    def __init__(
+        self, cell: Cell, envelope: Envelope | None, direction: Direction | None, epoch: int | None, waits: bool
+    ) -> None:
+        self.cell = cell
+        self.envelope = envelope
+        self.direction: Direction = direction or DOWN
+        self.began = cell.dispatcher.epoch
+        """The session's epoch when it began."""
+        self.epoch = epoch
+        """The stamp of what it sends; None: the epoch at that moment."""
+        self.waits = waits
+        """Whether it waits for room: handlers of system frames and messages don't."""
+
+    @property
+    def root(self) -> Hand:
+        """The one that is cut, and from which something has come."""
+        return self if self.of is None else self.of
+
+    def has_sent(self) -> None:
+        """Something has come of the work in hand."""
+        root = self if self.of is None else self.of
+        root.sent = True
+        if root.starter is not None:
+            root.starter.sent = True
+
+
+in_hand: ContextVar[Hand | None] = ContextVar("in_hand", default=None)
+
+
+def hand_of(cell: Cell) -> Hand | None:
+    """What the running async handler or task of this cell has in hand."""
+    hand = in_hand.get()
+    return hand if hand is not None and hand.cell is cell else None
+
+
+def sender_of(cell: Cell) -> Address | None:
+    """Who sent what is being handled."""
+    envelope = cell.in_hand
+    if envelope is None:
+        hand = hand_of(cell)
+        envelope = None if hand is None else hand.envelope
+    return None if envelope is None else envelope.sender  # type: ignore[return-value]  # the runtime puts addresses
+
+
+def epoch_of(cell: Cell) -> int:
+    """The stamp of what is sent now."""
+    envelope = cell.in_hand
+    if envelope is not None:
+        is_bound = envelope.direction is not None and not isinstance(envelope.frame, SystemFrame)
+        return envelope.epoch if is_bound and not envelope.immune else cell.dispatcher.epoch
+    hand = hand_of(cell)
+    return cell.dispatcher.epoch if hand is None or hand.epoch is None else hand.epoch
+
+
+def push(cell: Cell, actor: Actor, effects: tuple[Effect, ...]) -> Coroutine[Any, Any, None]:
+    """Let effects happen. Not async itself: a plain handler that forgets to await must hear of it, too."""
+    if cell.in_hand is not None:
+        raise RuntimeError(
+            f"{cell.address}: push() in a plain handler. It never waits: `yield` or `return` the effect instead."
+        )
+    return _push(cell, actor, effects)
+
+
+async def _push(cell: Cell, actor: Actor, effects: tuple[Effect, ...]) -> None:
+    dispatcher = cell.dispatcher
+    hand = hand_of(cell)
+    if hand is None:
+        hand = Hand(cell, None, None, None, True)
+    root = hand if hand.of is None else hand.of
+    if actor is not cell.actor:
+        await trio.lowlevel.checkpoint_if_cancelled()
+        raise trio.BrokenResourceError(f"{cell.address}: this incarnation has ended, it can't send any more")
+    if root.cut or cell.is_down:
+        # What is cut or has failed sends only messages any more; its next wait tells it so.
+        effects = () if root.cut else tuple(effect for effect in effects if isinstance(effect, To))
+    # Counted like a handler: who only pushes must let others have the loop, too.
+    dispatcher.steps -= 1
+    overfull = dispatcher.push(hand, effects)
+    if overfull:
+        for node in overfull:
+            await cell.wait_for_room(node)
+    elif root.cut or cell.is_down:
+        await trio.lowlevel.checkpoint_if_cancelled()
+    elif dispatcher.steps <= 0:
+        await dispatcher.breathe()
+
+
+def start_task(
+    cell: Cell,
+    actor: Actor,
+    run: Callable[..., Awaitable[object]],
+    arguments: tuple[object, ...],
+    interruptible: bool | None,
+) -> None:
+    """Run a task of this incarnation; in a plain handler, when that has ended well."""
+    if actor is not cell.actor or cell.is_down:
+        raise RuntimeError(f"{cell.address}: this incarnation has ended, it can't start tasks any more")
+    if not callable(run):
+        raise TypeError(
+            f"{cell.address}: start_soon({run!r}) needs an async function. Write start_soon(function, argument...)."
+        )
+    is_plain = cell.in_hand is not None
+    hand = None if is_plain else hand_of(cell)
+    starter = None if hand is None else hand.root.starter or hand.root
+    in_handler = is_plain or starter is not None
+    epoch = epoch_of(cell)
+
+    def begin() -> None:
+        # A plain handler's own Interrupt() has happened by now, and its tasks belong to the new turn.
+        stamp = (cell.dispatcher.epoch if is_plain else epoch) if in_handler else None
+        mine = Hand(cell, None, None, stamp, True)
+        mine.starter = starter
+
+        async def body() -> None:
+            in_hand.set(mine if in_handler else None)
+            await run(*arguments)
+
+        cut = in_handler if interruptible is None else interruptible
+        cell.tasks.spawn(body, Task(mine, interruptible=cut, in_handler=in_handler))
+
+    if not cell.defer(begin):
+        begin()
+
+
+@contextmanager
+def at(cell: Cell, epoch: int) -> Iterator[None]:
+    """What is pushed inside carries this stamp."""
+    hand = hand_of(cell)
+    if hand is None:
+        there = Hand(cell, None, None, epoch, True)
+    else:
+        there = Hand(cell, hand.envelope, hand.direction, epoch, hand.waits)
+        there.of = hand.root
+    there.began = epoch
+    token = in_hand.set(there)
+    try:
+        yield
+    finally:
+        in_hand.reset(token)

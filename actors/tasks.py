@@ -1,0 +1,81 @@
+"""The tasks of one incarnation: its loops, and what it started itself. Each has a scope of its own; none outlives it."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
+
+import trio
+
+if TYPE_CHECKING:
+    from .cell import Cell
+    from .hand import Hand
+
+__all__ = ["Task", "Tasks"]
+
+
+class Task:
+    """One task, known before it runs, so that it can be cut at any time."""
+
+    __slots__ = ("hand", "in_handler", "interruptible", "scope")
+
+    def __init__(self, hand: Hand | None = None, *, interruptible: bool = False, in_handler: bool = False) -> None:
+        self.scope = trio.CancelScope()
+        self.hand = hand
+        self.interruptible = interruptible
+        self.in_handler = in_handler
+
+
+class Tasks:
+    """All tasks of a cell's incarnation. They run in the session's nursery: what they raise fails the actor, not it."""
+
+    def __init__(self, cell: Cell) -> None:
+        self._cell = cell
+        self._running: set[Task] = set()
+        self._ended = trio.lowlevel.ParkingLot()
+
+    @property
+    def has_handlers_own(self) -> bool:
+        """Whether a task runs that a handler started."""
+        return any(task.in_handler for task in self._running)
+
+    def spawn(self, run: Callable[[], Awaitable[None]], task: Task) -> None:
+        self._running.add(task)
+        self._cell.session.spawn(self._run, run, task)
+
+    async def _run(self, run: Callable[[], Awaitable[None]], task: Task) -> None:
+        cell = self._cell
+        actor = cell.actor
+        try:
+            with task.scope:
+                await run()
+        except Exception as error:
+            if actor is cell.actor:
+                cell.fail(error)
+        finally:
+            self._running.discard(task)
+            if not self._running:
+                self._ended.unpark_all()
+            if task.in_handler:
+                cell.note_progress()
+                if not cell.is_down:
+                    cell.dispatcher.schedule(cell)
+                    cell.dispatcher.drain()
+
+    def cut_all(self) -> None:
+        for task in tuple(self._running):
+            if task.hand is not None:
+                task.hand.cut = True
+            task.scope.cancel()
+
+    def cut_interruptible(self, by: Hand | None) -> None:
+        """Cut what an interruption cuts; not the task that began it."""
+        for task in tuple(self._running):
+            if task.interruptible and (task.hand is None or task.hand is not by):
+                if task.hand is not None:
+                    task.hand.cut = True
+                task.scope.cancel()
+
+    async def all_ended(self) -> None:
+        while self._running:
+            await self._ended.park()
