@@ -45,7 +45,7 @@ from .effects import (
 )
 from .errors import Killed
 from .hand import Hand
-from .lane import BUSY, SLOW
+from .lane import BUSY, SLOW, Lane
 
 if TYPE_CHECKING:
     from .cell import Cell
@@ -60,16 +60,6 @@ TURN_SECONDS = 0.001
 _log = logging.getLogger("antiphon")
 
 
-class _FreeLane:
-    """The lane of an end, which nobody waits in."""
-
-    hold = 0
-    waiting = ()
-
-
-_FREE = _FreeLane()
-
-
 class Exit:
     """One end of a session: what comes here has left the pipeline."""
 
@@ -77,7 +67,8 @@ class Exit:
         self.address = address
         self.index = index
         self.routes = OutRoutes()
-        self.system = self.ordered = _FREE
+        self.system = self.ordered = Lane(None, deque(), is_system=False)  # type: ignore[arg-type]
+        self.system.hold = 0
         self.up = self.down = self
         self.mailbox: Mailbox | None = None
         """There once somebody reads what leaves; then it has a bound."""
@@ -100,6 +91,10 @@ class Dispatcher:
         self.sink = Exit(Address("sink"), 0)
         self.observers = list(observers)
         self.steps = HANDLERS_A_TURN
+        """Handlers that may still run before others get the loop."""
+        self.last_walk = 1
+        """Handlers that the last frame pushed in has met: the next begins with a turn that is long enough, since a walk
+        that has to stop costs two task switches."""
         self.on_request: Callable[[Frame], None] = lambda frame: None
         """Hears of frames that ask something of the session, when they reach an end."""
         self._slice_left = TURN_SECONDS
@@ -114,8 +109,12 @@ class Dispatcher:
         assert facts is not None
         envelope = Envelope(frame, sender, direction, self.epoch, facts[1])
         self._begin_step()
+        before = self.steps
         overfull = self._carry(envelope, self._first(direction))
         self._end_step()
+        # Counted like a handler: who only pushes must let others have the loop, too.
+        self.steps = min(self.steps, before - 1)
+        self.last_walk = before - self.steps
         return overfull
 
     def _begin_step(self) -> None:
@@ -487,13 +486,12 @@ class Dispatcher:
                 self._wake(cell)
 
     async def breathe(self) -> None:
-        """Let others have the loop, when this turn is over."""
-        if self.steps <= 0:
-            self.steps = HANDLERS_A_TURN
-            self._slice_left = TURN_SECONDS
-            await trio.lowlevel.checkpoint()
-            if not self.virtual:
-                self._slice_end = time.perf_counter() + TURN_SECONDS
+        """Let others have the loop; a new turn begins."""
+        self.steps = HANDLERS_A_TURN
+        self._slice_left = TURN_SECONDS
+        await trio.lowlevel.checkpoint()
+        if not self.virtual:
+            self._slice_end = time.perf_counter() + TURN_SECONDS
 
     # ---- the interruption step
 

@@ -154,13 +154,15 @@ class Session:
         else:
             direction = DOWN if direction == DOWN else UP
             end = dispatcher.source if direction is DOWN else dispatcher.sink
-            dispatcher.steps -= 1
+            if dispatcher.steps < dispatcher.last_walk:
+                await dispatcher.breathe()
             node = dispatcher.send(frame, end.address, direction)
             if node is not None:
                 assert node.mailbox is not None
                 await node.mailbox.wait_for_room()
-                return
-        await dispatcher.breathe()
+            return
+        if dispatcher.steps <= 0:
+            await dispatcher.breathe()
 
     async def send(self, address: Address, message: object) -> None:
         """Send a message to an actor: into its system lane, never refused. An unknown address is reported to
@@ -175,7 +177,8 @@ class Session:
             raise TypeError(f"session.send({address}, ...): {fault}")
         self.dispatcher.message(address, message, None)
         self.dispatcher.drain()
-        await self.dispatcher.breathe()
+        if self.dispatcher.steps <= 0:
+            await self.dispatcher.breathe()
 
     async def end(self, reason: str | None = None) -> None:
         """End when everything queued so far has been handled. Returns when the session has ended; cancelled while it
