@@ -23,7 +23,7 @@ import trio
 from ..channels.frames import CancelFrame, EndFrame, InterruptionFrame, StartFrame, StopFrame, SystemFrame
 from ..channels.mailbox import DOWN, Envelope, Mailbox
 from .actor import Actor, Route, fresh, has_lifespan
-from .delivery import Failure, Stall
+from .delivery import Delivery, Failure, Stall
 from .dispatch import BUSY, CLOGGED, CLOSED, GATED, SLOW, Dispatcher, Exit, Hand
 from .effects import LIFECYCLE, Address, After, Effect, To, effects_of
 from .errors import Killed
@@ -36,6 +36,9 @@ if TYPE_CHECKING:
     from .supervisor import Supervisor
 
 __all__ = ["Cell", "Phase"]
+
+CHECKPOINTS_OF_A_MOMENT = 16
+"""Enough for a handler that wakes together with its grace to end."""
 
 _in_hand: ContextVar[Hand | None] = ContextVar("in_hand", default=None)
 
@@ -103,6 +106,8 @@ class Cell:
         self.journal: dict[str, Any] = {}
         self.deferred: list[Callable[[], None]] = []
         self.deliveries = 0
+        self.begun: Delivery | None = None
+        """The last one, if anybody is told."""
         self.kill_at: set[int] = set()
         self.has_ended = False
         self.timers: dict[object, Timer] = {}
@@ -261,9 +266,7 @@ class Cell:
         while isinstance(error, ExceptionGroup) and len(error.exceptions) == 1:
             error = error.exceptions[0]  # a nursery's wrapping
         blamed = not isinstance(error, Killed)
-        delivery = (
-            None if envelope is None else self.dispatcher.delivery_of(envelope, self.address, self.dispatcher.seq)
-        )
+        delivery = self._delivery_in_hand(envelope, hand)
         self.dispatcher.tell("failed", Failure(self.address, delivery, error, self.dispatcher.now()))
         poisoned = False
         if envelope is not None and isinstance(envelope.frame, (EndFrame, StopFrame)):
@@ -271,11 +274,25 @@ class Cell:
         if hand is not None:
             poisoned = self._settle(hand, blamed=blamed)
         elif envelope is not None:
-            poisoned = self._return(envelope, system=system, blamed=blamed)
+            poisoned = self._return(envelope, delivery, system=system, blamed=blamed)
         self.go_down()
         self.supervisor.child_failed(self, error, delivery, is_new=not poisoned)
 
-    def _return(self, envelope: Envelope, *, system: bool, blamed: bool) -> bool:
+    def kill(self, error: Exception) -> None:
+        """Fail from outside. What is in hand is told with it, but not blamed."""
+        self.fail(error, hand=self._hands.get(False) or self._hands.get(True))
+
+    def _delivery_in_hand(self, envelope: Envelope | None, hand: Hand | None) -> Delivery | None:
+        """As observers were told of it when its handler began."""
+        envelope = hand.envelope if hand is not None else envelope
+        if envelope is None:
+            return None
+        begun = hand.begun if hand is not None else self.begun
+        if begun is None or not self.dispatcher.observers:
+            return self.dispatcher.delivery_of(envelope, self.address, self.dispatcher.seq)
+        return begun
+
+    def _return(self, envelope: Envelope, delivery: Delivery | None, *, system: bool, blamed: bool) -> bool:
         """Put back what was in hand, to be handled again. True when it was dropped as poison."""
         frame = envelope.frame
         if isinstance(frame, (StartFrame, CancelFrame)):
@@ -286,7 +303,7 @@ class Cell:
             envelope.failures += 1
             if envelope.failures > 1:
                 self._ungate(envelope)
-                self.dispatcher.drop(envelope, "poison", self.address)
+                self.dispatcher.drop(envelope, "poison", self.address, begun=delivery)
                 return True
         self.mailbox.put_back(envelope, system=system)
         return False
@@ -304,12 +321,12 @@ class Cell:
         if hand.sent or hand.assigned:
             self._ungate(envelope)
             if not isinstance(envelope.frame, LIFECYCLE):
-                self.dispatcher.drop(envelope, "partial", self.address)
+                self.dispatcher.drop(envelope, "partial", self.address, begun=hand.begun)
             elif isinstance(envelope.frame, (EndFrame, StopFrame)) and not self.has_ended:
                 # Another's failure took its actor down; it passes by itself all the same.
                 self.lifecycle_handled(envelope)
             return False
-        return self._return(envelope, system=not hand.waits, blamed=blamed)
+        return self._return(envelope, hand.begun, system=not hand.waits, blamed=blamed)
 
     # ---- plain handlers
 
@@ -530,7 +547,7 @@ class Cell:
         actor = self.actor
         effects: tuple[Effect, ...] = ()
         try:
-            dispatcher.begin_async(self, envelope)
+            dispatcher.begin_async(self, hand)
             result = await route.handler(actor, envelope.frame)
             if hand.assigned and dispatcher.virtual and not hand.dead:
                 self.check_durables(actor._durables)
@@ -656,8 +673,6 @@ class Cell:
         if hand.root.cut or self.is_down:
             # What is cut or has failed sends only messages any more; its next wait tells it so.
             effects = () if hand.root.cut else tuple(effect for effect in effects if isinstance(effect, To))
-        # Counted like a handler: who only pushes must let others have the loop, too.
-        self.dispatcher.steps -= 1
         overfull = self.dispatcher.push(hand, effects)
         for node in overfull:
             await self._wait_for_room(node)
@@ -847,6 +862,9 @@ class Cell:
             moment = self.patience()
             if trio.current_time() < moment:
                 await trio.sleep_until(moment)
+                # Who gets on at this very moment still counts: let it.
+                for _ in range(CHECKPOINTS_OF_A_MOMENT):
+                    await trio.lowlevel.checkpoint()
                 continue
             self.dispatcher.tell("stalled", Stall(self.address, self.progress - self.dispatcher.began, self.busy()[1]))
             self.session.give_up(self)

@@ -85,7 +85,7 @@ class Hand:
     """What a handler or a task has in hand, and what had come of it."""
 
     __slots__ = (
-        "assigned", "began", "cell", "cut", "dead", "direction", "envelope", "epoch", "of", "sent", "since", "starter",
+        "assigned", "began", "begun", "cell", "cut", "dead", "direction", "envelope", "epoch", "of", "sent", "since", "starter",
         "waits",
     )  # fmt: skip
 
@@ -115,6 +115,8 @@ class Hand:
         """Of the handler that started this task."""
         self.sent = self.assigned = self.cut = self.dead = False
         self.since = 0.0
+        self.begun: Delivery | None = None
+        """As observers were told."""
 
     @property
     def root(self) -> Hand:
@@ -160,7 +162,10 @@ class Dispatcher:
         envelope = Envelope(frame, sender, direction, self.epoch, immune or facts[1])
         if not self.virtual:
             self._slice_end = time.perf_counter() + self._slice_left
+        steps = self.steps
         overfull = self._carry(envelope, self._first(direction))
+        if self.steps == steps:
+            self.steps -= 1  # who only pushes must let others have the loop, too
         if self._ready:
             self.drain()
         if not self.virtual:
@@ -191,7 +196,10 @@ class Dispatcher:
                 raise TypeError(f"{hand.cell.address}: {type(hand.cell.actor).__name__}.push() was given {fault}")
         if not self.virtual:
             self._slice_end = time.perf_counter() + self._slice_left
+        steps = self.steps
         overfull = self.apply(hand, effects)
+        if self.steps == steps:
+            self.steps -= 1
         if self._ready:
             self.drain()
         if not self.virtual:
@@ -573,24 +581,30 @@ class Dispatcher:
 
     def _begin(self, cell: Cell, envelope: Envelope) -> None:
         cell.deliveries += 1
-        self.tell("delivered", self.delivery_of(envelope, cell.address, self.seq))
+        cell.begun = self.delivery_of(envelope, cell.address, self.seq)
+        self.tell("delivered", cell.begun)
         if cell.deliveries in cell.kill_at:
             raise Killed(f"{cell.address} was failed from outside as its delivery {cell.deliveries} began")
 
-    def begin_async(self, cell: Cell, envelope: Envelope) -> None:
+    def begin_async(self, cell: Cell, hand: Hand) -> None:
         self.seq += 1
         self.steps -= 1
         if self.observers:
-            self._begin(cell, envelope)
+            assert hand.envelope is not None
+            try:
+                self._begin(cell, hand.envelope)
+            finally:
+                hand.begun = cell.begun
 
     def _tell_delivered(self, receiver: Address, envelope: Envelope) -> None:
         self.seq += 1
         if self.observers:
             self.tell("delivered", self.delivery_of(envelope, receiver, self.seq))
 
-    def drop(self, envelope: Envelope, reason: DropReason, receiver: Address) -> None:
+    def drop(self, envelope: Envelope, reason: DropReason, receiver: Address, *, begun: Delivery | None = None) -> None:
+        """Tell that something is handled no more; `begun` if a handler had begun with it."""
         if self.observers:
-            self.tell("dropped", Dropped(self.delivery_of(envelope, receiver, 0), reason))
+            self.tell("dropped", Dropped(begun or self.delivery_of(envelope, receiver, 0), reason))
 
     def tell(self, what: str, value: Delivery | Dropped | Failure | Restart | Stall | object) -> None:
         for observer in tuple(self.observers):

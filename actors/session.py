@@ -154,7 +154,6 @@ class Session:
         else:
             direction = DOWN if direction == DOWN else UP
             end = dispatcher.source if direction is DOWN else dispatcher.sink
-            dispatcher.steps -= 1
             node = dispatcher.send(frame, end.address, direction)
             if node is not None:
                 assert node.mailbox is not None
@@ -250,7 +249,7 @@ class Session:
 
     def kill(self, name: str, error: Exception) -> None:
         """Fail an actor from outside, to see what becomes of it. Raises `KeyError` for an unknown name."""
-        self._cell_named(name).fail(error)
+        self._cell_named(name).kill(error)
 
     def kill_at(self, name: str, delivery: int) -> None:
         """Fail an actor as its n-th delivery begins."""

@@ -363,6 +363,14 @@ def test_an_actor_that_finishes_nothing_for_its_grace_is_ended(work: Frame, dire
 
 @both
 @pytest.mark.rule("LC3")
+@pytest.mark.parametrize("seed", range(10))
+def test_who_is_done_at_the_very_moment_of_its_grace_is_not_ended(seed: int, direct: bool) -> None:
+    trace = play(Pipeline(Busy()), [(Order("1"), Order("1"), EndFrame())], direct=direct, seed=seed)
+    assert texts(trace.down) == ["ordered", "ordered"]
+
+
+@both
+@pytest.mark.rule("LC3")
 def test_an_actor_that_gets_on_may_take_longer_than_its_grace_altogether(direct: bool) -> None:
     script: list[Item] = [tuple(Order("0.8") for _ in range(10)), EndFrame()]
     trace = play(Pipeline(Busy()), script, direct=direct)
