@@ -241,8 +241,8 @@ async def open_engine(
         # The tasks above raise nothing of their own: it is the block's failure, and the nursery has only wrapped it.
         if len(group.exceptions) > 1:
             raise
-        (error,) = group.exceptions
-        raise error from error.__cause__
+        (only,) = group.exceptions
+        raise only from only.__cause__
     finally:
         await _end(process)
 
