@@ -6,6 +6,7 @@ import signal
 import sys
 import traceback
 from collections.abc import AsyncIterator, Iterable, Iterator
+from typing import cast
 
 import trio
 
@@ -84,9 +85,9 @@ def _tell(group: ExceptionGroup[Exception]) -> int:
     return MISUSED if failed is None else FAILED
 
 
-def _leaves(group: BaseExceptionGroup[BaseException]) -> Iterator[BaseException]:
-    for error in group.exceptions:
-        if isinstance(error, BaseExceptionGroup):
-            yield from _leaves(error)
-        else:
-            yield error
+def _leaves(error: BaseException) -> Iterator[BaseException]:
+    if isinstance(error, BaseExceptionGroup):
+        for each in cast("BaseExceptionGroup[BaseException]", error).exceptions:
+            yield from _leaves(each)
+    else:
+        yield error

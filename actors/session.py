@@ -213,7 +213,7 @@ class Session:
 
     def statistics(self) -> Mapping[Address, CellStatistics]:
         """For each address: busy since when and with what, and what waits there."""
-        found = {}
+        found: dict[Address, CellStatistics] = {}
         for cell in self.dispatcher.cells:
             since, frame = cell.busy()
             found[cell.address] = CellStatistics(
@@ -390,7 +390,7 @@ class Session:
         cells = self.dispatcher.cells
         for cell in cells:
             cell.silence()
-        spent = {}
+        spent: dict[Cell, float] = {}
         for cell in cells:
             began = trio.current_time()
             await cell.cancel(Envelope(frame, self.dispatcher.source.address, DOWN, self.dispatcher.epoch, True))
@@ -525,9 +525,10 @@ def _references_in(value: object) -> Iterator[Address | Actor]:
     if isinstance(value, (Address, Actor)):
         yield value
     elif isinstance(value, Mapping):
-        yield from _references_in([*value.keys(), *value.values()])
+        items = cast("Mapping[object, object]", value)
+        yield from _references_in([*items.keys(), *items.values()])
     elif isinstance(value, (tuple, list, set, frozenset)):
-        for each in value:
+        for each in cast("Iterable[object]", value):
             yield from _references_in(each)
 
 
