@@ -448,11 +448,10 @@ class Cell:
         if route.handler is None or self.is_gone:
             return
         frame = InterruptionFrame(epoch)
-        for place, waiting in enumerate(self.system):
-            if isinstance(waiting.frame, InterruptionFrame) and waiting.direction is None:
-                del self.system[place]
-                self.dispatcher.drop(waiting, "merged", self.address)
-                break
+        # Two wait where one was returned by a failure.
+        for waiting in [each for each in self.system if isinstance(each.frame, InterruptionFrame)]:
+            self.system.remove(waiting)
+            self.dispatcher.drop(waiting, "merged", self.address)
         sender = None if by is None else by.cell.address
         envelope = Envelope(frame, sender, None, epoch, True)
         if self.system and isinstance(self.system[0].frame, StartFrame):
@@ -535,6 +534,7 @@ class Cell:
         assert route.handler is not None
         hand = dispatcher.hand_for(self, envelope, ordered=ordered)
         hand.since = trio.current_time()
+        hand.under = self._hands.get(not ordered)
         self._hands[not ordered] = hand
         if ordered:
             self.ordered_hold |= BUSY
@@ -584,7 +584,13 @@ class Cell:
     def _release(self, hand: Hand) -> bool:
         """Free the lane of a handler. False when it was free of it already."""
         ordered = hand.waits
-        if self._hands.get(not ordered) is not hand:
+        current = self._hands.get(not ordered)
+        if current is not hand:
+            if current is not None and current.under is hand:
+                current.under = None
+            return False
+        if hand.under is not None:
+            self._hands[not ordered] = hand.under
             return False
         del self._hands[not ordered]
         if ordered:

@@ -86,7 +86,7 @@ class Hand:
 
     __slots__ = (
         "assigned", "began", "begun", "cell", "cut", "dead", "direction", "envelope", "epoch", "of", "sent", "since", "starter",
-        "waits",
+        "under", "waits",
     )  # fmt: skip
 
     def __init__(
@@ -113,6 +113,8 @@ class Hand:
         """Whose fate this one shares, which only sets another epoch."""
         self.starter: Hand | None = None
         """Of the handler that started this task."""
+        self.under: Hand | None = None
+        """A handler that Cancel has cut and that still unwinds, while that of CancelFrame runs."""
         self.sent = self.assigned = self.cut = self.dead = False
         self.since = 0.0
         self.begun: Delivery | None = None
