@@ -253,6 +253,9 @@ class Cell:
         self.mailbox.release_senders()
         for message in list(self.timers):
             self.disarm(message)
+        if self.has_started and not self._start_passed and not self.session.is_closing:
+            self._start_passed = True
+            self.session.started(self)
         self._let_next_start()
 
     # ---- failure

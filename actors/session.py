@@ -354,6 +354,8 @@ class Session:
         self.dispatcher.drain()
 
     def _start_from(self, node: Cell | Exit) -> None:
+        while isinstance(node, Cell) and node.is_gone:
+            node = node.down
         if isinstance(node, Exit):
             self.dispatcher.leave(
                 node, Envelope(self._start, self.dispatcher.source.address, DOWN, self.dispatcher.epoch, True)

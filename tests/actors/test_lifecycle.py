@@ -393,6 +393,17 @@ class Plays(Actor):
 
 @both
 @pytest.mark.rule("LC3")
+def test_who_is_ended_before_it_has_entered_keeps_nobody_else_from_starting(direct: bool) -> None:
+    log: list[tuple[str, str, float]] = []
+    pipeline = Pipeline(Lives(log.append, enter=1e6, name="a"), Lives(log.append, enter=1e6, name="b"), Sees())
+    trace = play(pipeline, [EndFrame()], direct=direct)
+    assert who_saw(trace, StartFrame) == ["sees", "sink"]
+    assert who_saw(trace, EndFrame) == ["sees", "sink"]
+    assert at_end(trace, EndFrame) == [2.0]
+
+
+@both
+@pytest.mark.rule("LC3")
 @pytest.mark.parametrize(("seconds", "left"), [("4.5", 4.5), ("100", 5.0)])
 def test_an_actor_may_ask_for_more_time(seconds: str, left: float, direct: bool) -> None:
     trace = play(Pipeline(Plays(allowed=4.0)), [(Order(seconds), EndFrame())], direct=direct)
