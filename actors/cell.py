@@ -19,7 +19,7 @@ import trio
 from ..channels.frames import CancelFrame, EndFrame, InterruptionFrame, StartFrame, StopFrame
 from ..channels.mailbox import DOWN, Envelope, Mailbox
 from .actor import Actor, fresh, has_lifespan
-from .delivery import Failure, Stall
+from .delivery import Delivery, Failure, Stall
 from .dispatch import Dispatcher, Exit
 from .effects import LIFECYCLE, Address, After
 from .errors import Killed
@@ -35,6 +35,9 @@ if TYPE_CHECKING:
     from .supervisor import Supervisor
 
 __all__ = ["Cell", "Phase"]
+
+CHECKPOINTS_OF_A_MOMENT = 16
+"""Enough for a handler that wakes together with its grace to end."""
 
 
 class Phase(enum.Enum):
@@ -86,6 +89,8 @@ class Cell:
         self.journal: dict[str, Any] = {}
         self.deferred: list[Callable[[], None]] = []
         self.deliveries = 0
+        self.begun: Delivery | None = None
+        """The last one, if anybody is told."""
         self.kill_at: set[int] = set()
         self.has_ended = False
         self.timers: dict[object, Timer] = {}
@@ -179,6 +184,8 @@ class Cell:
     def _open(self) -> None:
         self.phase = Phase.OPEN
         self.ordered.hold &= ~CLOSED
+        if self._clogs:
+            self.ordered.wake()
         self.dispatcher.schedule(self)
 
     async def stop(self, grace: float | None = None) -> None:
@@ -222,6 +229,9 @@ class Cell:
         self.mailbox.release_senders()
         for message in list(self.timers):
             self.disarm(message)
+        if self.has_started and not self._start_passed and not self.session.is_closing:
+            self._start_passed = True
+            self.session.started(self)
         self._let_next_start()
 
     # ---- failure
@@ -235,9 +245,7 @@ class Cell:
         while isinstance(error, ExceptionGroup) and len(error.exceptions) == 1:
             error = error.exceptions[0]  # a nursery's wrapping
         blamed = not isinstance(error, Killed)
-        delivery = (
-            None if envelope is None else self.dispatcher.delivery_of(envelope, self.address, self.dispatcher.seq)
-        )
+        delivery = self._delivery_in_hand(envelope, hand)
         self.dispatcher.tell("failed", Failure(self.address, delivery, error, self.dispatcher.now()))
         poisoned = False
         if envelope is not None and isinstance(envelope.frame, (EndFrame, StopFrame)):
@@ -245,11 +253,25 @@ class Cell:
         if hand is not None:
             poisoned = self._settle(hand, blamed=blamed)
         elif envelope is not None:
-            poisoned = self._return(envelope, system=system, blamed=blamed)
+            poisoned = self._return(envelope, delivery, system=system, blamed=blamed)
         self.go_down()
         self.supervisor.child_failed(self, error, delivery, is_new=not poisoned)
 
-    def _return(self, envelope: Envelope, *, system: bool, blamed: bool) -> bool:
+    def kill(self, error: Exception) -> None:
+        """Fail from outside. What is in hand is told with it, but not blamed."""
+        self.fail(error, hand=self.ordered.hand or self.system.hand)
+
+    def _delivery_in_hand(self, envelope: Envelope | None, hand: Hand | None) -> Delivery | None:
+        """As observers were told of it when its handler began."""
+        envelope = hand.envelope if hand is not None else envelope
+        if envelope is None:
+            return None
+        begun = hand.begun if hand is not None else self.begun
+        if begun is None or not self.dispatcher.observers:
+            return self.dispatcher.delivery_of(envelope, self.address, self.dispatcher.seq)
+        return begun
+
+    def _return(self, envelope: Envelope, delivery: Delivery | None, *, system: bool, blamed: bool) -> bool:
         """Put back what was in hand, to be handled again. True when it was dropped as poison."""
         frame = envelope.frame
         if isinstance(frame, (StartFrame, CancelFrame)):
@@ -260,7 +282,7 @@ class Cell:
             envelope.failures += 1
             if envelope.failures > 1:
                 self._ungate(envelope)
-                self.dispatcher.drop(envelope, "poison", self.address)
+                self.dispatcher.drop(envelope, "poison", self.address, begun=delivery)
                 return True
         self.mailbox.put_back(envelope, system=system)
         return False
@@ -278,12 +300,12 @@ class Cell:
         if hand.sent or hand.assigned:
             self._ungate(envelope)
             if not isinstance(envelope.frame, LIFECYCLE):
-                self.dispatcher.drop(envelope, "partial", self.address)
+                self.dispatcher.drop(envelope, "partial", self.address, begun=hand.begun)
             elif isinstance(envelope.frame, (EndFrame, StopFrame)) and not self.has_ended:
                 # Another's failure took its actor down; it passes by itself all the same.
                 self.lifecycle_handled(envelope)
             return False
-        return self._return(envelope, system=not hand.waits, blamed=blamed)
+        return self._return(envelope, hand.begun, system=not hand.waits, blamed=blamed)
 
     # ---- plain handlers
 
@@ -382,11 +404,10 @@ class Cell:
         if route.handler is None or self.is_gone:
             return
         frame = InterruptionFrame(epoch)
-        for place, waiting in enumerate(self.system.waiting):
-            if isinstance(waiting.frame, InterruptionFrame) and waiting.direction is None:
-                del self.system.waiting[place]
-                self.dispatcher.drop(waiting, "merged", self.address)
-                break
+        # Two wait where one was returned by a failure.
+        for waiting in [each for each in self.system.waiting if isinstance(each.frame, InterruptionFrame)]:
+            self.system.waiting.remove(waiting)
+            self.dispatcher.drop(waiting, "merged", self.address)
         sender = None if by is None else by.cell.address
         envelope = Envelope(frame, sender, None, epoch, True)
         first = self.system.waiting[0].frame if self.system.waiting else None
@@ -527,6 +548,9 @@ class Cell:
             moment = self.patience()
             if trio.current_time() < moment:
                 await trio.sleep_until(moment)
+                # Who gets on at this very moment still counts: let it.
+                for _ in range(CHECKPOINTS_OF_A_MOMENT):
+                    await trio.lowlevel.checkpoint()
                 continue
             self.dispatcher.tell("stalled", Stall(self.address, self.progress - self.dispatcher.began, self.busy()[1]))
             self.session.give_up(self)

@@ -85,8 +85,8 @@ class Stall:
 class Observer:
     """Hears what happens in a session: plain methods, each called with one value, in order. They can't send.
 
-    Inherit for the empty methods, or leave out what you don't need. An observer that raises is reported once, by a
-    warning, and removed.
+    Inherit for the empty methods, or leave out what you don't need. An observer that raises is reported once, in
+    the log `antiphon`, and removed.
     """
 
     def delivered(self, delivery: Delivery) -> None:

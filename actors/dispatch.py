@@ -151,7 +151,9 @@ class Dispatcher:
             if fault := fault_of(effect, None if hand.envelope is None else hand.envelope.frame):
                 raise TypeError(f"{hand.cell.address}: {type(hand.cell.actor).__name__}.push() was given {fault}")
         self._begin_step()
+        before = self.steps
         overfull = self.apply(hand, effects)
+        self.steps = min(self.steps, before - 1)
         self._end_step()
         return overfull
 
@@ -540,24 +542,30 @@ class Dispatcher:
 
     def _begin(self, cell: Cell, envelope: Envelope) -> None:
         cell.deliveries += 1
-        self.tell("delivered", self.delivery_of(envelope, cell.address, self.seq))
+        cell.begun = self.delivery_of(envelope, cell.address, self.seq)
+        self.tell("delivered", cell.begun)
         if cell.deliveries in cell.kill_at:
             raise Killed(f"{cell.address} was failed from outside as its delivery {cell.deliveries} began")
 
-    def begin_async(self, cell: Cell, envelope: Envelope) -> None:
+    def begin_async(self, cell: Cell, hand: Hand) -> None:
         self.seq += 1
         self.steps -= 1
         if self.observers:
-            self._begin(cell, envelope)
+            assert hand.envelope is not None
+            try:
+                self._begin(cell, hand.envelope)
+            finally:
+                hand.begun = cell.begun
 
     def _tell_delivered(self, receiver: Address, envelope: Envelope) -> None:
         self.seq += 1
         if self.observers:
             self.tell("delivered", self.delivery_of(envelope, receiver, self.seq))
 
-    def drop(self, envelope: Envelope, reason: DropReason, receiver: Address) -> None:
+    def drop(self, envelope: Envelope, reason: DropReason, receiver: Address, *, begun: Delivery | None = None) -> None:
+        """Tell that something is handled no more; `begun` if a handler had begun with it."""
         if self.observers:
-            self.tell("dropped", Dropped(self.delivery_of(envelope, receiver, 0), reason))
+            self.tell("dropped", Dropped(begun or self.delivery_of(envelope, receiver, 0), reason))
 
     def tell(self, what: str, value: Delivery | Dropped | Failure | Restart | Stall | object) -> None:
         for observer in tuple(self.observers):

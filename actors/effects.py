@@ -9,7 +9,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Generator, Iterable, Iterator
 from types import GeneratorType
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
 import attrs
 
@@ -149,7 +149,7 @@ def effects_of(
     if result is None:
         return ()
     if isinstance(result, GeneratorType):
-        effects = tuple(_run(result, address, handler))
+        effects = tuple(_run(cast("Generator[Effect, None, object]", result), address, handler))
     elif isinstance(result, (*EFFECTS, str, bytes)) or not isinstance(result, Iterable):
         effects = (result,)
     else:

@@ -16,6 +16,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, TypeAlias
 
+import attrs
 import trio
 
 from .errors import ConfigurationError, RemoteProtocolError, Unrecoverable
@@ -29,21 +30,29 @@ MAX_FRAME_BYTES = 16 * 1024 * 1024
 """A length above it is garbage, not a frame: 16 MiB are six minutes of speech."""
 MAX_WAITING = 1024
 """Frames that wait for a program that doesn't read."""
+MAX_AUDIO_BYTES = 5 * 2 * 48000
+"""Sound that waits for such a program: 15 s at 16,000 Hz."""
 READY_SECONDS = 30.0
 GOODBYE_SECONDS = 0.3
+"""Between two ways of ending a program, each less polite: two of them fit into an actor's grace."""
 STDERR_KEPT = 4000
 
 
 def encode_frame(data: WireMessage) -> bytes:
-    """One frame, ready to be written."""
+    """One frame, ready to be written. Raises `TypeError` for what JSON can't hold, `ValueError` for what is too large."""
     kind, body = (b"A", data) if isinstance(data, bytes) else (b"J", json.dumps(data, separators=(",", ":")).encode())
+    if len(body) >= MAX_FRAME_BYTES:
+        raise ValueError(
+            f"a frame of {len(body) + 1} bytes: an engine takes at most {MAX_FRAME_BYTES}; send it in pieces"
+        )
     return (len(body) + 1).to_bytes(4, "big") + kind + body
 
 
 class FrameReader:
     """Frames out of a stream of bytes, however it is cut."""
 
-    def __init__(self) -> None:
+    def __init__(self, speaker: str = "an engine") -> None:
+        self._speaker = speaker
         self._bytes = bytearray()
 
     def receive(self, data: bytes) -> list[WireMessage]:
@@ -54,28 +63,36 @@ class FrameReader:
             length = int.from_bytes(self._bytes[:4], "big")
             if not 1 <= length <= MAX_FRAME_BYTES:
                 raise RemoteProtocolError(
-                    f"an engine announced a frame of {length} bytes: it printed something else on its output"
+                    f"{self._speaker} announced a frame of {length} bytes: it printed something else on its output"
                 )
             if len(self._bytes) < 4 + length:
                 break
             kind, body = bytes(self._bytes[4:5]), bytes(self._bytes[5 : 4 + length])
             del self._bytes[: 4 + length]
-            found.append(_decode(kind, body))
+            found.append(self._decode(kind, body))
         return found
 
+    def _decode(self, kind: bytes, body: bytes) -> WireMessage:
+        if kind == b"A":
+            return body
+        if kind != b"J":
+            raise RemoteProtocolError(f"{self._speaker} sent a frame of type {kind!r}; there are J and A")
+        try:
+            data = json.loads(body)
+        except ValueError as error:
+            raise RemoteProtocolError(f"{self._speaker} sent what isn't JSON: {body[:80]!r}") from error
+        if not isinstance(data, dict):
+            raise RemoteProtocolError(f"{self._speaker} sent {body[:80]!r}; it is a JSON object that is wanted")
+        return data
 
-def _decode(kind: bytes, body: bytes) -> WireMessage:
-    if kind == b"A":
-        return body
-    if kind != b"J":
-        raise RemoteProtocolError(f"an engine sent a frame of type {kind!r}; there are J and A")
-    try:
-        data = json.loads(body)
-    except ValueError as error:
-        raise RemoteProtocolError(f"an engine sent what isn't JSON: {body[:80]!r}") from error
-    if not isinstance(data, dict):
-        raise RemoteProtocolError(f"an engine sent {body[:80]!r}; it is a JSON object that is wanted")
-    return data
+
+@attrs.frozen(eq=False)
+class _Waiting:
+    """A frame that the program hasn't taken."""
+
+    frame: bytes
+    audio: bytes
+    """Its sound; empty for a JSON object."""
 
 
 class Engine:
@@ -97,13 +114,15 @@ class Engine:
         self._defer = defer
         self._on_shed = on_shed
         self._max_audio_bytes = max_audio_bytes
-        self._waiting: deque[WireMessage] = deque()
+        self._waiting: deque[_Waiting] = deque()
         self._audio_bytes = 0
+        self._messages = 0
+        """JSON objects that wait, those of a handler that hasn't ended yet among them."""
         self._written = trio.lowlevel.ParkingLot()
-        self._reader = FrameReader()
+        self._reader = FrameReader(f"the engine {name}")
         self._received: deque[WireMessage] = deque()
         self._stderr = ""
-        self._broken = False
+        self._stderr_ended = trio.Event()
 
     @property
     def pid(self) -> int:
@@ -113,24 +132,27 @@ class Engine:
         """Queue a wire message for the program. In a plain handler it is queued when the handler has ended well.
 
         Sound that waits beyond the limit is shed oldest first and reported. Raises `trio.WouldBlock` when 1,024 other messages wait:
-        the program doesn't read any more.
+        the program doesn't read any more. Raises what `encode_frame` raises.
         """
-        if not self._defer(lambda: self._queue(data)):
-            self._queue(data)
+        waiting = _Waiting(encode_frame(data), data if isinstance(data, bytes) else b"")
+        if not waiting.audio:
+            # Judged here, where a failure is the handler's own, and not when the handler has ended.
+            if self._messages >= MAX_WAITING:
+                raise trio.WouldBlock(f"the engine {self.name} has left {MAX_WAITING} messages unread")
+            self._messages += 1
+        if not self._defer(lambda: self._queue(waiting)):
+            self._queue(waiting)
 
-    def _queue(self, data: WireMessage) -> None:
-        if len(self._waiting) >= MAX_WAITING and not isinstance(data, bytes):
-            raise trio.WouldBlock(f"the engine {self.name} has left {MAX_WAITING} messages unread")
-        self._waiting.append(data)
-        if isinstance(data, bytes):
-            self._audio_bytes += len(data)
-            while self._audio_bytes > self._max_audio_bytes:
-                oldest = next(each for each in self._waiting if isinstance(each, bytes))
-                if oldest is data:
-                    break
-                self._waiting.remove(oldest)
-                self._audio_bytes -= len(oldest)
-                self._on_shed(oldest)
+    def _queue(self, waiting: _Waiting) -> None:
+        self._waiting.append(waiting)
+        self._audio_bytes += len(waiting.audio)
+        while self._audio_bytes > self._max_audio_bytes:
+            oldest = next(each for each in self._waiting if each.audio)
+            if oldest is waiting:
+                break
+            self._waiting.remove(oldest)
+            self._audio_bytes -= len(oldest.audio)
+            self._on_shed(oldest.audio)
         self._written.unpark()
 
     async def receive(self) -> WireMessage:
@@ -153,6 +175,7 @@ class Engine:
     async def _ended(self) -> Exception:
         with trio.move_on_after(GOODBYE_SECONDS):
             await self._process.wait()
+            await self._stderr_ended.wait()
         code = self._process.returncode
         how = (
             "closed its output"
@@ -170,11 +193,11 @@ class Engine:
         while True:
             while not self._waiting:
                 await self._written.park()
-            data = self._waiting.popleft()
-            if isinstance(data, bytes):
-                self._audio_bytes -= len(data)
+            waiting = self._waiting.popleft()
+            self._audio_bytes -= len(waiting.audio)
+            self._messages -= not waiting.audio
             try:
-                await stdin.send_all(encode_frame(data))
+                await stdin.send_all(waiting.frame)
             except (trio.BrokenResourceError, trio.ClosedResourceError):
                 return  # who reads hears that the program has ended, and why
 
@@ -183,6 +206,7 @@ class Engine:
         assert stderr is not None
         async for data in stderr:
             self._stderr = (self._stderr + bytes(data).decode(errors="replace"))[-STDERR_KEPT:]
+        self._stderr_ended.set()
 
 
 @asynccontextmanager
@@ -191,12 +215,12 @@ async def open_engine(
     *,
     defer: Callable[[Callable[[], None]], bool] = lambda action: False,
     on_shed: Callable[[bytes], None] = lambda data: None,
-    max_audio_bytes: int = 5 * 2 * 48000,
+    max_audio_bytes: int = MAX_AUDIO_BYTES,
 ) -> AsyncIterator[Engine]:
     """Start a program and wait until it says that it is ready; leaving the block ends it.
 
     Raises `ConfigurationError` when it can't be started, `Unrecoverable` when it says `{"error": ..., "fatal": true}` instead, and
-    `RemoteProtocolError` when it says nothing within 30 seconds.
+    `RemoteProtocolError` when it says something else, ends, or says nothing within 30 seconds.
     """
     name = " ".join(str(word).rsplit("/", 1)[-1] for word in command[:3])
     try:
@@ -205,14 +229,20 @@ async def open_engine(
         )
     except OSError as error:
         raise ConfigurationError(f"the engine {name} can't be started: {error}. Is the program installed?") from error
+    engine = Engine(process, name, defer=defer, on_shed=on_shed, max_audio_bytes=max_audio_bytes)
     try:
         async with trio.open_nursery() as nursery:
-            engine = Engine(process, name, defer=defer, on_shed=on_shed, max_audio_bytes=max_audio_bytes)
             nursery.start_soon(engine.keep_stderr)
             engine.ready = await _until_ready(engine)
             nursery.start_soon(engine.write_all)
             yield engine
             nursery.cancel_scope.cancel()
+    except ExceptionGroup as group:
+        # The tasks above raise nothing of their own: it is the block's failure, and the nursery has only wrapped it.
+        if len(group.exceptions) > 1:
+            raise
+        (only,) = group.exceptions
+        raise only from only.__cause__
     finally:
         await _end(process)
 
@@ -230,6 +260,7 @@ async def _until_ready(engine: Engine) -> Mapping[str, Any]:
 
 
 async def _end(process: trio.Process) -> None:
+    """Ask the program to end, by closing its input, then by two signals, the last of which nobody survives."""
     with trio.CancelScope(shield=True):
         assert process.stdin is not None and process.stdout is not None and process.stderr is not None
         await process.stdin.aclose()
@@ -239,6 +270,6 @@ async def _end(process: trio.Process) -> None:
             if process.returncode is not None:
                 break
             insist()
-        await process.wait()
+        await process.wait()  # without a deadline: the kernel lets nobody survive the last signal
         await process.stdout.aclose()
         await process.stderr.aclose()

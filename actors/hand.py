@@ -21,6 +21,7 @@ from .tasks import Task
 if TYPE_CHECKING:
     from .actor import Actor
     from .cell import Cell
+    from .delivery import Delivery
 
 __all__ = ["Hand", "at", "epoch_of", "hand_of", "in_hand", "push", "sender_of", "start_task"]
 
@@ -29,6 +30,10 @@ class Hand:
     """One handling, or one task. What is rarely set stands in the class: a hand is made for each async handler."""
 
     sent = assigned = cut = dead = False
+    begun: Delivery | None = None
+    """As observers were told."""
+    under: Hand | None = None
+    """A handler that Cancel has cut and that still unwinds, while that of CancelFrame runs."""
     of: Hand | None = None
     """Whose fate this one shares, which only sets another epoch."""
     starter: Hand | None = None
@@ -110,8 +115,6 @@ async def _push(cell: Cell, actor: Actor, effects: tuple[Effect, ...]) -> None:
     if root.cut or cell.is_down:
         # What is cut or has failed sends only messages any more; its next wait tells it so.
         effects = () if root.cut else tuple(effect for effect in effects if isinstance(effect, To))
-    # Counted like a handler: who only pushes must let others have the loop, too.
-    dispatcher.steps -= 1
     overfull = dispatcher.push(hand, effects)
     if overfull:
         for node in overfull:

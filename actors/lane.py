@@ -134,7 +134,8 @@ class Lane:
         dispatcher = cell.dispatcher
         handler = route.handler
         assert handler is not None
-        hand = self.hand = dispatcher.hand_for(cell, envelope, ordered=not self.is_system)
+        hand = dispatcher.hand_for(cell, envelope, ordered=not self.is_system)
+        hand.under, self.hand = self.hand, hand
         hand.since = trio.current_time()
         self.hold |= BUSY
         if self.is_system and cell.ordered.waiting:
@@ -145,7 +146,7 @@ class Lane:
         actor = cell.actor
         effects: tuple[Effect, ...] = ()
         try:
-            dispatcher.begin_async(cell, envelope)
+            dispatcher.begin_async(cell, hand)
             result = await handler(actor, envelope.frame)
             if hand.assigned and dispatcher.virtual and not hand.dead:
                 cell.check_durables(actor._durables)
@@ -187,7 +188,11 @@ class Lane:
     def release(self, hand: Hand) -> bool:
         """Free the lane of a handler. False when it was free of it already."""
         if self.hand is not hand:
+            if self.hand is not None and self.hand.under is hand:
+                self.hand.under = None
             return False
-        self.hand = None
+        self.hand = hand.under
+        if hand.under is not None:
+            return False
         self.hold &= ~BUSY
         return True

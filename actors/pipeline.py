@@ -171,7 +171,7 @@ def _name_children(pipeline: Pipeline) -> tuple[Address, ...]:
         if explicit in taken:
             raise ConfigurationError(f"{where}: name={explicit!r} is taken already. Give it another.")
         taken.add(explicit)
-    addresses = []
+    addresses: list[Address] = []
     for each in pipeline.children:
         name = each.actor.name
         if name is None:

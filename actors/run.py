@@ -5,15 +5,18 @@ from __future__ import annotations
 import signal
 import sys
 import traceback
-from collections.abc import Iterable, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator
+from typing import cast
 
 import trio
 
+from ..channels.credentials import masked
+from ..channels.frames import CancelFrame
 from .delivery import Observer
 from .errors import ConfigurationError
 from .outside import Door
 from .pipeline import Pipeline
-from .session import open_session
+from .session import Session, open_session
 
 __all__ = ["run"]
 
@@ -33,13 +36,14 @@ def run(
     """Run a pipeline until it ends; SIGINT and SIGTERM cancel it. Arguments are those of `open_session`.
 
     Returns an exit code for `sys.exit`: 0 it ended, 1 it failed, 2 the pipeline can't work, 130 a signal interrupted
-    it. What went wrong is on standard error.
+    it. What went wrong is on standard error, without secrets; else nothing is printed.
     """
     signals: list[int] = []
 
     async def main() -> None:
-        async with trio.open_nursery() as nursery:
-            try:
+        # Before the session, so that no signal finds nobody; the nursery around it, so that all signals are taken.
+        with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as received:
+            async with trio.open_nursery() as nursery:
                 async with open_session(
                     pipeline,
                     name=name,
@@ -49,39 +53,41 @@ def run(
                     direct=direct,
                     seed=seed,
                 ) as session:
-                    await nursery.start(_watch, session.cancel, signals)
+                    nursery.start_soon(_watch, received, session, signals)
                     await session.wait()
-            finally:
                 nursery.cancel_scope.cancel()
 
     try:
         trio.run(main, strict_exception_groups=True)
+    except KeyboardInterrupt:
+        return INTERRUPTED  # it came before the receiver was there, or after it had gone
     except ExceptionGroup as group:
-        misused, failed = group.split(ConfigurationError)
-        if failed is not None:
-            traceback.print_exception(failed)
-            return FAILED
-        assert misused is not None
-        for error in _leaves(misused):
-            print(f"antiphon: {error}", file=sys.stderr)
-        return MISUSED
+        return _tell(group)
     return INTERRUPTED if signals else ENDED
 
 
-def _leaves(group: BaseExceptionGroup[BaseException]) -> Iterator[BaseException]:
-    for error in group.exceptions:
-        if isinstance(error, BaseExceptionGroup):
-            yield from _leaves(error)
-        else:
-            yield error
+async def _watch(received: AsyncIterator[int], session: Session, signals: list[int]) -> None:
+    async for number in received:
+        signals.append(number)
+        session.begin_cancel(CancelFrame(f"signal {signal.Signals(number).name}"))
 
 
-async def _watch(
-    cancel: object, signals: list[int], task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
-) -> None:
-    assert callable(cancel)
-    with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as received:
-        task_status.started()
-        async for number in received:
-            signals.append(number)
-            await cancel(f"signal {signal.Signals(number).name}")
+def _tell(group: ExceptionGroup[Exception]) -> int:
+    """Say on standard error what went wrong. Returns the exit code."""
+    _, failed = group.split(ConfigurationError)
+    if failed is None:
+        lines = ["\n  ".join([str(leaf), *getattr(leaf, "__notes__", ())]) for leaf in _leaves(group)]
+        told = "".join(f"antiphon: {line}\n" for line in dict.fromkeys(lines))
+    else:
+        (story,) = group.exceptions  # without the nursery that it came through
+        told = "".join(traceback.format_exception(story))
+    print(masked(told), end="", file=sys.stderr)
+    return MISUSED if failed is None else FAILED
+
+
+def _leaves(error: BaseException) -> Iterator[BaseException]:
+    if isinstance(error, BaseExceptionGroup):
+        for each in cast("BaseExceptionGroup[BaseException]", error).exceptions:
+            yield from _leaves(each)
+    else:
+        yield error

@@ -217,7 +217,7 @@ class Session:
 
     def statistics(self) -> Mapping[Address, CellStatistics]:
         """For each address: busy since when and with what, and what waits there."""
-        found = {}
+        found: dict[Address, CellStatistics] = {}
         for cell in self.dispatcher.cells:
             since, frame = cell.busy()
             found[cell.address] = CellStatistics(
@@ -253,7 +253,7 @@ class Session:
 
     def kill(self, name: str, error: Exception) -> None:
         """Fail an actor from outside, to see what becomes of it. Raises `KeyError` for an unknown name."""
-        self._cell_named(name).fail(error)
+        self._cell_named(name).kill(error)
 
     def kill_at(self, name: str, delivery: int) -> None:
         """Fail an actor as its n-th delivery begins."""
@@ -358,6 +358,8 @@ class Session:
         self.dispatcher.drain()
 
     def _start_from(self, node: Cell | Exit) -> None:
+        while isinstance(node, Cell) and node.is_gone:
+            node = node.down
         if isinstance(node, Exit):
             self.dispatcher.leave(
                 node, Envelope(self._start, self.dispatcher.source.address, DOWN, self.dispatcher.epoch, True)
@@ -394,7 +396,7 @@ class Session:
         cells = self.dispatcher.cells
         for cell in cells:
             cell.silence()
-        spent = {}
+        spent: dict[Cell, float] = {}
         for cell in cells:
             began = trio.current_time()
             await cell.cancel(Envelope(frame, self.dispatcher.source.address, DOWN, self.dispatcher.epoch, True))
@@ -529,9 +531,10 @@ def _references_in(value: object) -> Iterator[Address | Actor]:
     if isinstance(value, (Address, Actor)):
         yield value
     elif isinstance(value, Mapping):
-        yield from _references_in([*value.keys(), *value.values()])
+        items = cast("Mapping[object, object]", value)
+        yield from _references_in([*items.keys(), *items.values()])
     elif isinstance(value, (tuple, list, set, frozenset)):
-        for each in value:
+        for each in cast("Iterable[object]", value):
             yield from _references_in(each)
 
 

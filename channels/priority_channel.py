@@ -57,19 +57,19 @@ class MailboxStatistics:
     tasks_waiting_receive: int
 
 
-@attrs.define(eq=False)
 class _Both:
     """What all ends of one channel have in common."""
 
-    mailbox: Mailbox
-    send_channels: int = 0
-    receive_channels: int = 0
-    sending: dict[trio.CancelScope, object] = attrs.field(factory=dict)
-    """Around each wait for room, the end on which it waits."""
-    receiving: dict[trio.lowlevel.Task, object] = attrs.field(factory=dict)
-    """Who waits for a value, in the order in which they came, and the end on which each waits."""
-    handed: dict[trio.lowlevel.Task, object] = attrs.field(factory=dict)
-    """The value for a receiver that has been woken and hasn't run yet."""
+    def __init__(self, mailbox: Mailbox) -> None:
+        self.mailbox = mailbox
+        self.send_channels = 0
+        self.receive_channels = 0
+        self.sending: dict[trio.CancelScope, object] = {}
+        """Around each wait for room, the end on which it waits."""
+        self.receiving: dict[trio.lowlevel.Task, object] = {}
+        """Who waits for a value, in the order in which they came, and the end on which each waits."""
+        self.handed: dict[trio.lowlevel.Task, object] = {}
+        """The value for a receiver that has been woken and hasn't run yet."""
 
 
 class _End:

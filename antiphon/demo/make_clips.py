@@ -18,7 +18,6 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-
 __all__ = ["main"]
 
 Samples: TypeAlias = npt.NDArray[np.float64]

@@ -363,6 +363,14 @@ def test_an_actor_that_finishes_nothing_for_its_grace_is_ended(work: Frame, dire
 
 @both
 @pytest.mark.rule("LC3")
+@pytest.mark.parametrize("seed", range(10))
+def test_who_is_done_at_the_very_moment_of_its_grace_is_not_ended(seed: int, direct: bool) -> None:
+    trace = play(Pipeline(Busy()), [(Order("1"), Order("1"), EndFrame())], direct=direct, seed=seed)
+    assert texts(trace.down) == ["ordered", "ordered"]
+
+
+@both
+@pytest.mark.rule("LC3")
 def test_an_actor_that_gets_on_may_take_longer_than_its_grace_altogether(direct: bool) -> None:
     script: list[Item] = [tuple(Order("0.8") for _ in range(10)), EndFrame()]
     trace = play(Pipeline(Busy()), script, direct=direct)
@@ -381,6 +389,17 @@ class Plays(Actor):
         self.allow(self.allowed)
         await trio.sleep(float(frame.text))
         await self.push(frame)
+
+
+@both
+@pytest.mark.rule("LC3")
+def test_who_is_ended_before_it_has_entered_keeps_nobody_else_from_starting(direct: bool) -> None:
+    log: list[tuple[str, str, float]] = []
+    pipeline = Pipeline(Lives(log.append, enter=1e6, name="a"), Lives(log.append, enter=1e6, name="b"), Sees())
+    trace = play(pipeline, [EndFrame()], direct=direct)
+    assert who_saw(trace, StartFrame) == ["sees", "sink"]
+    assert who_saw(trace, EndFrame) == ["sees", "sink"]
+    assert at_end(trace, EndFrame) == [2.0]
 
 
 @both

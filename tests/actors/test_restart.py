@@ -131,6 +131,26 @@ def test_frames_for_a_failed_actor_wait_until_it_is_back(direct: bool) -> None:
     assert texts(trace.handled_by("fragile"))[:3] == list("234")
 
 
+@both
+@pytest.mark.rule("SU1", "SU4")
+def test_a_failure_and_what_it_drops_name_the_delivery_that_failed(direct: bool) -> None:
+    fails = TwoLoops(), Fragile(always), FragileLater(Times(1, "push"))
+    script: list[Item] = [(Note("x"), Alarm("1")), Note("push"), Note("y"), Sleep(3), Kill("fragile_later")]
+    trace = play(Pipeline(*fails, Passes(), max_restarts=99), script, direct=direct)
+    told = [each.delivery for each in trace.failures if each.delivery is not None]
+    assert len(told) > 4
+    assert all(delivery in trace.deliveries for delivery in told)
+    assert all(each.delivery in trace.deliveries for each in trace.dropped if each.reason in ("poison", "partial"))
+
+
+@both
+@pytest.mark.rule("SU4")
+def test_a_kill_tells_what_was_in_hand(direct: bool) -> None:
+    trace = play(Pipeline(FragileLater(Times(0))), [Note("x"), Sleep(0.5), Kill("fragile_later")], direct=direct)
+    assert [each.delivery for each in trace.failures] == [trace.deliveries[1]]
+    assert trace.deliveries[1].frame == Note("x")
+
+
 # ---- SU2
 
 
@@ -512,7 +532,7 @@ async def test_the_failure_is_raised_out_of_the_session_and_its_block_is_cancell
             await session.push(Note("x"))
             await trio.sleep_forever()
 
-    with pytest.raises(ExceptionGroup, match="fragile") as raised:
+    with pytest.raises(ExceptionGroup, match=r"fragile.*Note\(text='x'\)") as raised:
         await converse()
     assert raised.group_contains(Crash, match="x")
 
