@@ -21,9 +21,10 @@ check:  ## all of CI but the tests, with how to repair what it finds
 	@scripts/setup offline,dev
 	@scripts/check
 
-fix:  ## repair what a machine can: format and simple lint
+fix:  ## repair what a machine can: format, simple lint, the reference
 	@scripts/setup offline,dev
 	@$(BIN)/ruff check --fix --quiet . ; $(BIN)/ruff format .
+	@$(BIN)/python scripts/reference.py
 
 bench:  ## measure the runtime beside pipecat and Trio; docs/benchmarks.md tells what it printed last
 	@scripts/setup offline

@@ -498,6 +498,8 @@ class Dispatcher:
     # ---- the interruption step
 
     def _interrupt_by(self, hand: Hand) -> None:
+        if hand.cell.has_ended:
+            return  # it would cut what others still have to say
         hand.has_sent()
         in_hand = None if hand.envelope is None else hand.envelope.frame
         answers = isinstance(in_hand, InterruptionFrame) and in_hand.epoch == self.epoch

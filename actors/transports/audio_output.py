@@ -2,7 +2,9 @@
 
 1. Its queue is its mailbox. It takes a frame when that is due, so a crash loses at most the chunk in hand and an interruption the rest.
 2. What is handed to the device, what is said about it and where it stands change in one step, without a wait between: no cut can part them.
+   Before each such step it asks whether it has been cut: who gets room at the moment of an interruption isn't told.
 3. A word counts as heard once the chunk that holds its beginning was handed to the device.
+4. The device gets whole chunks only. What is short of one waits for more, and is filled up with silence where its sound ends.
 """
 
 from __future__ import annotations
@@ -37,6 +39,15 @@ __all__ = ["AudioOutput"]
 SPEAKING_SIGN_SECONDS = 0.2
 
 
+@attrs.frozen
+class _Rest:
+    """Sound that is short of a chunk."""
+
+    audio: bytes
+    frame: OutputAudioRawFrame
+    """What it is the end of."""
+
+
 @actor
 class AudioOutput(Actor):
     """Plays audio frames on a device, chunk by chunk, and passes them on when they were played.
@@ -63,9 +74,10 @@ class AudioOutput(Actor):
     """Words whose time hasn't come."""
     signed: float = durable(-math.inf)
     """When BotSpeaking last went out."""
+    rest: _Rest | None = durable(None)
     sample_rate: int = state(0)
     resampler: Resampler | None = state(None)
-    last: OutputAudioRawFrame | None = state(None)
+    resampled: OutputAudioRawFrame | None = state(None)
     """The last frame that went through the resampler."""
 
     @on(StartFrame)
@@ -76,14 +88,13 @@ class AudioOutput(Actor):
     @on(OutputAudioRawFrame)
     async def play(self, frame: OutputAudioRawFrame) -> None:
         audio = self._at_our_rate(frame)
-        size = 2 * round(self.chunk * self.sample_rate)
-        for start in range(0, len(audio), size):
-            piece = audio if len(audio) <= size else audio[start : start + size]
-            await self._wait_until_due()
-            await self.push(*self._hand_over(piece, frame))
+        if self.rest is not None:
+            audio = self.rest.audio + audio
+        await self._play_chunks(audio, frame)
 
     @on(TTSStartedFrame)
     async def begin(self, frame: TTSStartedFrame) -> TTSStartedFrame:
+        await self._play_rest()
         await self._wait_until_due()
         self.played = (*self.played, (frame.context_id, 0))
         return frame
@@ -98,7 +109,7 @@ class AudioOutput(Actor):
 
     @on(TTSStoppedFrame)
     async def finish(self, frame: TTSStoppedFrame) -> tuple[Effect, ...]:
-        await self._play_tail()
+        await self._play_rest()
         await self._wait_until_due()
         # A word beyond the end of its sound, by the synthesiser's rounding, was heard with it.
         late = tuple(word for word in self.words if word.context_id == frame.context_id)
@@ -116,26 +127,48 @@ class AudioOutput(Actor):
         return self._report(self.epoch)
 
     @on(EndFrame)
-    async def end(self, frame: EndFrame) -> tuple[Effect, ...]:
+    async def end(self, frame: EndFrame) -> None:
+        await self._play_rest()
         await self._wait_until_due()
+        await self.push(*self._stop_speaking())
         if self.end_silence:
             self.allow(self.end_silence)
             self._begin_anew()
             self.device.write(bytes(2 * round(self.end_silence * self.sample_rate)), self.due)
             await trio.sleep_until(self.due + self.end_silence)
         self.device.close()
-        return tuple(self._stop_speaking())
 
-    async def _play_tail(self) -> None:
-        """What the resampler still holds belongs to the sound that ends here."""
-        if self.resampler is not None and self.last is not None and (tail := self.resampler.flush()):
+    async def _play_chunks(self, audio: bytes, frame: OutputAudioRawFrame) -> None:
+        """Play whole chunks, each when it is due; what is short of one waits."""
+        size = self._chunk_bytes()
+        whole = len(audio) - len(audio) % size
+        rest = _Rest(audio[whole:], frame) if whole < len(audio) else None
+        if not whole:
+            self.rest = rest
+        for start in range(0, whole, size):
             await self._wait_until_due()
-            await self.push(*self._hand_over(tail, self.last))
+            left = rest if start + size == whole else None
+            if left is not self.rest:
+                self.rest = left
+            await self.push(*self._hand_over(audio[start : start + size], frame))
+
+    async def _play_rest(self) -> None:
+        """What is short of a chunk, and what the resampler still holds, belong to the sound that ends here."""
+        tail = b"" if self.resampler is None else self.resampler.flush()
         self.resampler = None
+        frame = self.resampled if self.rest is None else self.rest.frame
+        audio = tail if self.rest is None else self.rest.audio + tail
+        if audio and frame is not None:
+            size = self._chunk_bytes()
+            await self._play_chunks(audio.ljust(-(-len(audio) // size) * size, b"\0"), frame)
 
     async def _wait_until_due(self) -> None:
         if self.due > trio.current_time():
             await trio.sleep_until(self.due)
+        await trio.lowlevel.checkpoint_if_cancelled()
+
+    def _chunk_bytes(self) -> int:
+        return 2 * round(self.chunk * self.sample_rate)
 
     def _begin_anew(self) -> None:
         """After a pause the next sound begins now; when merely late, it joins the last one without a gap."""
@@ -157,11 +190,12 @@ class AudioOutput(Actor):
         if isinstance(frame, TTSAudioRawFrame):
             self._count(frame.context_id, seconds)
             effects.extend(self._release(frame.context_id))
-            if at - self.signed >= SPEAKING_SIGN_SECONDS:
+            # Half a chunk less: sums of chunks aren't exact.
+            if at - self.signed > SPEAKING_SIGN_SECONDS - self.chunk / 2:
                 self.signed = at
                 effects.append(Both(BotSpeakingFrame()))
         if audio is not frame.audio:
-            frame = attrs.evolve(frame, audio=audio, sample_rate=self.sample_rate)
+            frame = attrs.evolve(frame, audio=audio, sample_rate=self.sample_rate, num_channels=1)
         effects.append(frame)
         return tuple(effects)
 
@@ -181,7 +215,7 @@ class AudioOutput(Actor):
     def _report(self, epoch: int) -> tuple[Effect, ...]:
         """What was heard of the speech that is cut."""
         heard = HeardFrame(epoch, self.played)
-        self.played, self.words, self.resampler = (), (), None
+        self.played, self.words, self.rest, self.resampler = (), (), None, None
         return (Both(heard), *self._stop_speaking())
 
     def _stop_speaking(self) -> tuple[Effect, ...]:
@@ -196,5 +230,5 @@ class AudioOutput(Actor):
             return audio
         if self.resampler is None or self.resampler.rate_in != frame.sample_rate:
             self.resampler = Resampler(frame.sample_rate, self.sample_rate)
-        self.last = frame
+        self.resampled = frame
         return self.resampler.resample(audio)

@@ -171,6 +171,17 @@ def test_a_script_may_send_to_a_templates_address(direct: bool) -> None:
 
 
 @both
+@pytest.mark.rule("AD2", "AD4")
+def test_a_frame_may_be_a_message_too(direct: bool) -> None:
+    trace = play(Pipeline(Passes(), Passes()), [To(Address("passes"), Note("x"))], direct=direct)
+    assert [(str(each.sender), each.direction) for each in trace.deliveries if each.frame == Note("x")] == [
+        ("None", None),
+        ("passes", "down"),
+        ("passes_2", "down"),
+    ]
+
+
+@both
 @pytest.mark.rule("AD2")
 def test_the_sender_of_a_message_can_be_answered(direct: bool) -> None:
     trace = play(Pipeline(Answers(), Inquires()), [Order("x")], direct=direct)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import trio
 
-from antiphon import Actor, Address, After, Down, Pipeline, To, Up, actor, child, on, open_session
+from antiphon import Actor, Address, After, Down, Interrupt, Pipeline, To, Up, actor, child, on, open_session
 from antiphon.actors import Effects, Session
 from antiphon.channels import (
     CancelFrame,
@@ -619,6 +619,14 @@ def test_after_end_only_errors_and_metrics_leave_an_actor(what: Any, leaves: boo
     frame = what.frame if isinstance(what, Up) else what
     assert [each.reason for each in trace.dropped if each.delivery.frame == frame] == ([] if leaves else ["finished"])
     assert (frame in trace.down + trace.up) is leaves
+
+
+@both
+@pytest.mark.rule("LC6")
+def test_after_end_an_actor_cuts_nobody(direct: bool) -> None:
+    pipeline = Pipeline(TalksOn(Interrupt()), child(Slow(seconds=3.0), grace=9.0))
+    trace = play(pipeline, [Note("goodbye"), EndFrame()], direct=direct)
+    assert texts(trace.down) == ["goodbye"]
 
 
 @both
