@@ -22,7 +22,7 @@ from .effects import (
     To as To,
     Up as Up,
 )
-from .engine import Engine as Engine
+from .engine import Engine as Engine, WireMessage as WireMessage, open_engine as open_engine
 from .errors import (
     ConfigurationError as ConfigurationError,
     Killed as Killed,

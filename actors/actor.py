@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from .cell import Cell
     from .outside import Outside
 
-__all__ = ["Actor", "Route", "Routes", "actor", "durable", "on", "state"]
+__all__ = ["Actor", "actor", "durable", "on", "state"]
 
 T = TypeVar("T")
 ActorClass = TypeVar("ActorClass", bound="type[Actor]")

@@ -34,8 +34,6 @@ if TYPE_CHECKING:
     from .session import Session
     from .supervisor import Supervisor
 
-__all__ = ["Cell", "Phase"]
-
 CHECKPOINTS_OF_A_MOMENT = 16
 """Enough for a handler that wakes together with its grace to end."""
 

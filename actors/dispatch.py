@@ -50,8 +50,6 @@ from .lane import BUSY, SLOW, Lane
 if TYPE_CHECKING:
     from .cell import Cell
 
-__all__ = ["Dispatcher", "Exit"]
-
 HANDLERS_A_TURN = 16
 """Handlers run before others get the loop: a checkpoint costs 5 us, a hop 0.2 (measured)."""
 TURN_SECONDS = 0.001
@@ -93,7 +91,7 @@ class Dispatcher:
         self.steps = HANDLERS_A_TURN
         """Handlers that may still run before others get the loop."""
         self.last_walk = 1
-        """Handlers that the last frame pushed in has met: the next begins with a turn that is long enough, since a walk
+        """Handlers that the last frame pushed in has met: the next shall find a turn that is long enough, since a walk
         that has to stop costs two task switches."""
         self.on_request: Callable[[Frame], None] = lambda frame: None
         """Hears of frames that ask something of the session, when they reach an end."""

@@ -21,7 +21,7 @@ import trio
 
 from .errors import ConfigurationError, RemoteProtocolError, Unrecoverable
 
-__all__ = ["Engine", "FrameReader", "WireMessage", "encode_frame", "open_engine"]
+__all__ = ["Engine", "WireMessage", "open_engine"]
 
 WireMessage: TypeAlias = "Mapping[str, Any] | bytes"
 """A JSON object, or sound."""
@@ -140,10 +140,10 @@ class Engine:
             if self._messages >= MAX_WAITING:
                 raise trio.WouldBlock(f"the engine {self.name} has left {MAX_WAITING} messages unread")
             self._messages += 1
-        if not self._defer(lambda: self._queue(waiting)):
-            self._queue(waiting)
+        if not self._defer(lambda: self._append(waiting)):
+            self._append(waiting)
 
-    def _queue(self, waiting: _Waiting) -> None:
+    def _append(self, waiting: _Waiting) -> None:
         self._waiting.append(waiting)
         self._audio_bytes += len(waiting.audio)
         while self._audio_bytes > self._max_audio_bytes:

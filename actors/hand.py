@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from .cell import Cell
     from .delivery import Delivery
 
-__all__ = ["Hand", "at", "epoch_of", "hand_of", "in_hand", "push", "sender_of", "start_task"]
-
 
 class Hand:
     """One handling, or one task. What is rarely set stands in the class: a hand is made for each async handler."""

@@ -21,8 +21,6 @@ from .tasks import Task
 if TYPE_CHECKING:
     from .cell import Cell
 
-__all__ = ["BUSY", "CLOGGED", "CLOSED", "GATED", "SLOW", "Lane"]
-
 # Why a lane isn't free; held together as bits, because the walk asks at each hop.
 CLOSED: Final = 1  # no incarnation that has handled its StartFrame
 BUSY: Final = 2  # an async handler of this lane runs

@@ -154,14 +154,12 @@ class Session:
         else:
             direction = DOWN if direction == DOWN else UP
             end = dispatcher.source if direction is DOWN else dispatcher.sink
-            if dispatcher.steps < dispatcher.last_walk:
-                await dispatcher.breathe()
             node = dispatcher.send(frame, end.address, direction)
             if node is not None:
                 assert node.mailbox is not None
                 await node.mailbox.wait_for_room()
-            return
-        if dispatcher.steps <= 0:
+                return
+        if dispatcher.steps < dispatcher.last_walk:
             await dispatcher.breathe()
 
     async def send(self, address: Address, message: object) -> None:

@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from .pipeline import Pipeline
     from .session import Session
 
-__all__ = ["Supervisor"]
-
 HOPELESS = (Unrecoverable, ConfigurationError)
 """What no restart can heal."""
 
@@ -145,6 +143,8 @@ class Supervisor:
         """One ErrorFrame from the failed actor's place; none about the handling of another."""
         if story.delivery is not None and isinstance(story.delivery.frame, ErrorFrame):
             return
+        if self.session.outcome is not None:
+            return  # nobody is there any more to be told
         what = "" if story.delivery is None else f" while handling {type(story.delivery.frame).__name__}"
         text = f"{story.cell.address} failed{what}: {type(story.error).__name__}: {story.error}"
         category = "unrecoverable" if isinstance(story.error, HOPELESS) else "actor failed"

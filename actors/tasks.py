@@ -11,8 +11,6 @@ if TYPE_CHECKING:
     from .cell import Cell
     from .hand import Hand
 
-__all__ = ["Task", "Tasks"]
-
 
 class Task:
     """One task, known before it runs, so that it can be cut at any time."""

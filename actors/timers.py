@@ -13,8 +13,6 @@ import trio
 if TYPE_CHECKING:
     from .cell import Cell
 
-__all__ = ["Timer", "Timers"]
-
 
 class Timer:
     """One armed message. Equal deadlines fire in order of arming."""

@@ -14,8 +14,6 @@ import trio
 import trio.testing
 from trio._core import _run as trio_run
 
-__all__ = ["TESTED_TRIO", "next_deadline", "run_explored"]
-
 T = TypeVar("T")
 
 TESTED_TRIO = ("0.35",)

@@ -11,7 +11,7 @@ import attrs
 from ..actors import Address, Delivery, Dropped, Failure, Observer, Restart, Stall
 from ..channels.frames import CancelFrame, EndFrame, Frame, InterruptionFrame, StartFrame, StopFrame
 
-__all__ = ["Trace", "TraceRecorder", "digest_of"]
+__all__ = ["Trace", "TraceRecorder"]
 
 _LIFECYCLE = (StartFrame, EndFrame, StopFrame, CancelFrame, InterruptionFrame)
 

@@ -1,5 +1,10 @@
 """Who may speak: voice activity, the beginning and the end of turns, and the pair that keeps the context."""
 
+from .pair import (
+    AssistantHalf as AssistantHalf,
+    LLMContextAggregatorPair as LLMContextAggregatorPair,
+    UserHalf as UserHalf,
+)
 from .vad import (
     VAD as VAD,
     VADParams as VADParams,
@@ -8,7 +13,6 @@ from .vad import (
     VoiceEdge as VoiceEdge,
     loudness as loudness,
 )
-from .pair import AssistantHalf as AssistantHalf, LLMContextAggregatorPair as LLMContextAggregatorPair, UserHalf as UserHalf
 from .voice_analyzer import (
     VoiceAnalyzer as VoiceAnalyzer,
     VoiceJudge as VoiceJudge,

@@ -8,8 +8,6 @@ import attrs
 
 from ..channels.frozen import Message, freeze_all
 
-__all__ = ["Commit", "Flushed", "Patch", "ResponseClosed", "ResponseOpened", "RunWanted"]
-
 
 def _messages(messages: object) -> tuple[Message, ...]:
     return freeze_all(messages)  # type: ignore[arg-type]  # anything iterable

@@ -32,7 +32,7 @@ A frame sent to it has at most 1 MiB.
 
 The words of an ID are its text, cut at white space: joined by spaces they give it again. `text_position` and `length` count
 characters (code points) of the text. What espeak doesn't speak (a dash by itself) goes with the word after it, or before it
-at the end. A stop of what is done already is answered by nothing.
+at the end. A stop of what is done already is answered by nothing. The same requests in the same order give the same sound.
 
 Exit codes: 0 its stdin ended, 1 a bug in here, 2 a wrong configuration or frame, 3 something isn't installed.
 
@@ -335,6 +335,8 @@ class Espeak:
         """Say it all, or as long as `hear` wants to hear. False: espeak refused the text."""
         data = text.encode()
         self._hear = hear
+        # Its breath is random, from the clock unless told otherwise.
+        self._library.espeak_ng_SetRandSeed(ctypes.c_long(1))
         code: int = self._library.espeak_Synth(data, len(data) + 1, 0, BY_CHARACTER, 0, UTF8, None, None)
         self._library.espeak_Synchronize()
         if self._error is not None:

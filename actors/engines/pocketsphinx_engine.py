@@ -53,6 +53,7 @@ import importlib
 import itertools
 import json
 import math
+import operator
 import os
 import random
 import signal
@@ -76,6 +77,10 @@ SHORTEST = 1600
 """Samples. What is shorter than 0.1 s holds no word, and has too few frames for a mean."""
 FAINTEST = 30.0
 """Root mean square of a tenth of a second, of 32,768: -61 dB. Where all is fainter nobody speaks, and zeros look like anything."""
+FALL = 0.03
+"""Share of the loudest 10 ms, -30 dB: what is fainter before the first word and after the last isn't part of them."""
+MARGIN = 2400
+"""Samples left there. With more silence around it, a short word is drowned in the mean of the silence: `yes` was rejected."""
 BLOCK = 1600
 """Samples that the partials' decoders get at a time, whatever chunks the sound came in."""
 LOOK = 3200
@@ -291,9 +296,9 @@ def decode(decoder: Decoder, sound: bytes) -> Heard:
 
 
 _random = random.Random(0)
-HISS = [_random.choice((-2, -1, 0, 1, 2)) for _ in range(BLOCK)]
-"""Laid under all sound. Zeros, which no microphone gives but a program does, are so far from everything that they spoil the mean of the
-rest; the choice of samples is the same in each utterance, for the same sound must give the same text."""
+HISS = [_random.choice((-1, 0, 1)) for _ in range(BLOCK)]
+"""Laid under all sound. Zeros, which no microphone gives but a program does, are so far from everything that they spoil the mean
+of the rest. It is the same in each utterance, for the same sound must give the same text."""
 
 
 def with_hiss(sound: bytes) -> bytes:
@@ -400,7 +405,9 @@ class Utterance:
     settings: Settings
     sound: bytearray = field(default_factory=bytearray)
     followed: int = 0
-    """Bytes that the partials' decoders have had."""
+    """Bytes that the partials' decoders have had, or needn't have."""
+    first: int | None = None
+    """Where they began, in bytes; None: not yet."""
     said: str = ""
 
     def listen(self, sound: bytes) -> Iterator[Json]:
@@ -417,20 +424,36 @@ class Utterance:
     def follow(self) -> Iterator[Json]:
         """Partials of the sound that came. Costs about as much for each sample, however long the utterance is."""
         words, phones = self.models.live_words, self.models.live_phones
-        if words is None or phones is None or len(self.sound) < 2 * HEAD:
+        if words is None or phones is None or not self.begin(words, phones):
             return
-        if self.followed == 0:
-            decode(self.models.phones, bytes(self.sound[: 2 * HEAD]))
-            for decoder in (words, phones):
-                decoder.set_cmn(self.models.phones.get_cmn())
-                decoder.start_utt()
+        assert self.first is not None
         while len(self.sound) - self.followed >= 2 * BLOCK:
             block = with_hiss(bytes(self.sound[self.followed : self.followed + 2 * BLOCK]))
             words.process_raw(block)
             phones.process_raw(block)
             self.followed += len(block)
-            if self.followed >= 2 * HEAD and self.followed % (2 * LOOK) == 0:
+            known = self.followed - self.first
+            if known >= 2 * HEAD and known % (2 * LOOK) == 0:
                 yield from self.look(words, phones)
+
+    def begin(self, words: Decoder, phones: Decoder) -> bool:
+        """Start the partials' decoders when enough is there of the first word; says whether they run."""
+        if self.first is not None:
+            return True
+        # Silence before the first word would be most of the mean.
+        while len(self.sound) - self.followed >= 2 * BLOCK:
+            if loudest(bytes(self.sound[self.followed : self.followed + 2 * BLOCK])) >= FAINTEST:
+                break
+            self.followed += 2 * BLOCK
+        first = max(0, self.followed - 2 * BLOCK)
+        if len(self.sound) < first + 2 * HEAD:
+            return False
+        decode(self.models.phones, bytes(self.sound[first : first + 2 * HEAD]))
+        for decoder in (words, phones):
+            decoder.set_cmn(self.models.phones.get_cmn())
+            decoder.start_utt()
+        self.first = self.followed = first
+        return True
 
     def look(self, words: Decoder, phones: Decoder) -> Iterator[Json]:
         heard = result(words)
@@ -445,18 +468,19 @@ class Utterance:
 
     def conclude(self, *, more: bool = False) -> Json:
         """The final of all sound so far; the utterance is empty after it."""
-        if self.followed:
+        if self.first is not None:
             for decoder in (self.models.live_words, self.models.live_phones):
                 assert decoder is not None
                 decoder.end_utt()
         sound = bytes(self.sound)
         self.sound.clear()
-        self.followed, self.said = 0, ""
+        self.followed, self.first, self.said = 0, None, ""
         return {**self.verdict(sound), "id": self.name, "samples": len(sound) // 2, "more": more}
 
     def verdict(self, sound: bytes) -> Json:
         if len(sound) < 2 * SHORTEST or loudest(sound) < FAINTEST:
             return rejection("silence")
+        sound = trimmed(sound)
         phones = decode(self.models.phones, sound)
         if all(stretch.name in QUIET for stretch in phones.stretches):
             return rejection("silence")
@@ -471,9 +495,23 @@ class Utterance:
 
 def loudest(sound: bytes) -> float:
     """Root mean square of the loudest tenth of a second."""
+    return max(levels(sound, BLOCK))
+
+
+def trimmed(sound: bytes) -> bytes:
+    """The sound from the first word to the last, as far as loudness tells, with a margin."""
+    step = 160
+    level = levels(sound, step)
+    least = max(level) * FALL
+    loud = [place for place, each in enumerate(level) if each > least]
+    return sound[2 * max(0, loud[0] * step - MARGIN) : 2 * ((loud[-1] + 1) * step + MARGIN)]
+
+
+def levels(sound: bytes, step: int) -> list[float]:
+    """Root mean squares of stretches of so many samples."""
     samples = array("h", sound)
-    blocks = (samples[at : at + BLOCK] for at in range(0, len(samples), BLOCK))
-    return max(math.sqrt(sum(sample * sample for sample in block) / len(block)) for block in blocks)
+    stretches = (samples[at : at + step] for at in range(0, len(samples), step))
+    return [math.sqrt(sum(map(operator.mul, each, each)) / len(each)) for each in stretches]
 
 
 def rejection(reason: str) -> Json:
@@ -487,8 +525,10 @@ def load(settings: Settings) -> Models:
     """Load everything; raises `Refused` with pocketsphinx's own words when a model or the grammar is no good."""
     pocketsphinx = library()
     # Whole sound: every Gaussian mixture is computed, so that scores of words and of phones mean the same.
-    whole: Json = {"cmn": "batch", "compallsen": True, "topn": 2}
-    live: Json = {"cmn": "live", "ds": 2, "topn": 2}
+    # pocketsphinx's own removal of noise is off: its estimate goes on from one utterance to the next.
+    whole: Json = {"cmn": "batch", "remove_noise": False, "compallsen": True, "topn": 2}
+    live: Json = {"cmn": "live", "remove_noise": False, "ds": 2, "topn": 2}
+    models, failure = None, None
     with complaints() as said:
         pocketsphinx.set_loglevel("ERROR")
         try:
@@ -499,12 +539,12 @@ def load(settings: Settings) -> Models:
                 live_phones=phone_decoder(settings, live) if settings.partials else None,
             )
         except (RuntimeError, ValueError) as error:
-            raise Refused(f"pocketsphinx refuses the configuration: {errors_of(said) or error}") from error
+            failure = error
         finally:
             pocketsphinx.set_loglevel("FATAL")
     # A rule that is used and not defined is only logged, and then nothing is ever understood.
-    if errors_of(said):
-        raise Refused(f"pocketsphinx refuses the configuration: {errors_of(said)}")
+    if models is None or errors_of(said):
+        raise Refused(f"pocketsphinx refuses the configuration: {errors_of(said) or failure}") from failure
     return models
 
 
