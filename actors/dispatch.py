@@ -101,11 +101,12 @@ class Dispatcher:
 
     # ---- sending
 
-    def send(self, frame: Frame, sender: Address, direction: Direction) -> Cell | Exit | None:
+    def send(self, frame: Frame, direction: Direction) -> Cell | Exit | None:
         """Bring a frame in at an end. Returns the node whose lane it overfilled, if any."""
         facts = FRAME_TYPES[type(frame)]
         assert facts is not None
-        envelope = Envelope(frame, sender, direction, self.epoch, facts[1])
+        end = self.source if direction is DOWN else self.sink
+        envelope = Envelope(frame, end.address, direction, self.epoch, facts[1])
         self._begin_step()
         before = self.steps
         overfull = self._carry(envelope, self._first(direction))

@@ -33,7 +33,7 @@ from .actor import Actor, fields_of
 from .cell import Cell, Phase
 from .delivery import Observer, checked_observers
 from .dispatch import Dispatcher, Exit
-from .effects import Address, check_address, fault_of_message, remedy_for
+from .effects import FRAME_TYPES, Address, check_address, fault_of_message, remedy_for
 from .errors import ConfigurationError
 from .outside import Door, LiveDoor, Outside
 from .pipeline import Pipeline
@@ -136,31 +136,33 @@ class Session:
         say and aren't waited for.
         Raises `TypeError` for what isn't a frame, `trio.ClosedResourceError` when the session has ended.
         """
-        if not isinstance(frame, Frame):
-            raise TypeError(f"session.push({frame!r}): this is no frame. {remedy_for(frame, say='session.send')}")
         if direction not in (DOWN, UP):
             raise ValueError(f"session.push(..., direction={direction!r}): it is 'down' or 'up'")
+        if FRAME_TYPES[type(frame)] is None and not isinstance(frame, Frame):
+            raise TypeError(f"session.push({frame!r}): this is no frame. {remedy_for(frame, say='session.send')}")
         await trio.lowlevel.checkpoint_if_cancelled()
         self._check_open("push")
         dispatcher = self.dispatcher
-        if isinstance(frame, InterruptionFrame):
-            self.interrupt()
-        elif isinstance(frame, (EndFrame, StopFrame)):
-            self.begin_end(frame)
-        elif isinstance(frame, CancelFrame):
-            self.begin_cancel(frame)
-        elif isinstance(frame, StartFrame):
-            raise TypeError("session.push(StartFrame()): the session sends it itself, when it is opened")
+        if FRAME_TYPES[type(frame)] is None:
+            self._do_what_it_says(frame)
         else:
-            direction = DOWN if direction == DOWN else UP
-            end = dispatcher.source if direction is DOWN else dispatcher.sink
-            node = dispatcher.send(frame, end.address, direction)
+            node = dispatcher.send(frame, DOWN if direction == DOWN else UP)
             if node is not None:
                 assert node.mailbox is not None
                 await node.mailbox.wait_for_room()
                 return
         if dispatcher.steps < dispatcher.last_walk:
             await dispatcher.breathe()
+
+    def _do_what_it_says(self, frame: Frame) -> None:
+        if isinstance(frame, InterruptionFrame):
+            self.interrupt()
+        elif isinstance(frame, (EndFrame, StopFrame)):
+            self.begin_end(frame)
+        elif isinstance(frame, CancelFrame):
+            self.begin_cancel(frame)
+        else:
+            raise TypeError("session.push(StartFrame()): the session sends it itself, when it is opened")
 
     async def send(self, address: Address, message: object) -> None:
         """Send a message to an actor: into its system lane, never refused. An unknown address is reported to

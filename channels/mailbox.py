@@ -211,10 +211,13 @@ class Mailbox:
         self.epoch = epoch
         if not self.ordered:
             return
-        waiting = list(self.ordered)
-        self._refill(envelope for envelope in waiting if self.accepts(envelope))
-        for envelope in waiting:
-            if not self.accepts(envelope):
+        kept: list[Envelope] = []
+        outdated: list[Envelope] = []
+        for envelope in self.ordered:
+            (kept if envelope.immune or envelope.epoch >= epoch else outdated).append(envelope)
+        if outdated:
+            self._refill(kept)
+            for envelope in outdated:
                 self._on_drop(envelope, "interrupted")
 
     def clear(self, reason: str) -> None:

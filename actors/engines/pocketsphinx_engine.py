@@ -228,6 +228,7 @@ class Piece(Protocol):
 class Decoder(Protocol):
     """What we use of `pocketsphinx.Decoder`."""
 
+    def reinit_feat(self) -> None: ...
     def start_utt(self) -> None: ...
     def process_raw(self, data: bytes, /, *, full_utt: bool = False) -> int: ...
     def end_utt(self) -> None: ...
@@ -287,9 +288,17 @@ def result(decoder: Decoder) -> Heard:
     return Heard(hypothesis.hypstr or None, [stretch for stretch in stretches if stretch.name != "(NULL)"])
 
 
+def begin(decoder: Decoder, mean: str | None = None) -> None:
+    """Begin an utterance as if it were the first. The removal of noise would go on with its estimate from the last one."""
+    decoder.reinit_feat()
+    if mean is not None:
+        decoder.set_cmn(mean)
+    decoder.start_utt()
+
+
 def decode(decoder: Decoder, sound: bytes) -> Heard:
     """The sound as one whole: its mean is taken over all of it."""
-    decoder.start_utt()
+    begin(decoder)
     decoder.process_raw(with_hiss(sound), full_utt=True)
     decoder.end_utt()
     return result(decoder)
@@ -450,8 +459,7 @@ class Utterance:
             return False
         decode(self.models.phones, bytes(self.sound[first : first + 2 * HEAD]))
         for decoder in (words, phones):
-            decoder.set_cmn(self.models.phones.get_cmn())
-            decoder.start_utt()
+            begin(decoder, self.models.phones.get_cmn())
         self.first = self.followed = first
         return True
 
@@ -525,9 +533,8 @@ def load(settings: Settings) -> Models:
     """Load everything; raises `Refused` with pocketsphinx's own words when a model or the grammar is no good."""
     pocketsphinx = library()
     # Whole sound: every Gaussian mixture is computed, so that scores of words and of phones mean the same.
-    # pocketsphinx's own removal of noise is off: its estimate goes on from one utterance to the next.
-    whole: Json = {"cmn": "batch", "remove_noise": False, "compallsen": True, "topn": 2}
-    live: Json = {"cmn": "live", "remove_noise": False, "ds": 2, "topn": 2}
+    whole: Json = {"cmn": "batch", "compallsen": True, "topn": 2}
+    live: Json = {"cmn": "live", "ds": 2, "topn": 2}
     models, failure = None, None
     with complaints() as said:
         pocketsphinx.set_loglevel("ERROR")

@@ -1,12 +1,15 @@
 """Speech synthesis without a network: espeak-ng, in an engine of its own, with the place of every word.
 
-What is still to be said is a durable list, so an engine that dies in the middle of a sentence is replaced by one that
-goes on with the next word.
+1. What is to be said, and what must keep its place among it, is a durable list. One task works it off; handlers only add to it.
+2. The same sentence gives the same frames. So what is durable of the one in hand is how many have left: an engine that dies
+   in the middle of it is replaced by one that says it again, and goes on where the other was.
+3. Before each step the task asks whether it has been cut: who gets room at the moment of an interruption isn't told.
 """
 
 from __future__ import annotations
 
 import sys
+from collections import deque
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -16,6 +19,9 @@ import attrs
 import trio
 
 from ...channels.frames import (
+    ControlFrame,
+    DataFrame,
+    ErrorFrame,
     Frame,
     FunctionCallInProgressFrame,
     InterruptionFrame,
@@ -27,9 +33,11 @@ from ...channels.frames import (
     TTSStartedFrame,
     TTSStoppedFrame,
     TTSTextFrame,
+    Uninterruptible,
 )
 from ..actor import Actor, actor, durable, on, state
-from ..engine import Engine
+from ..effects import Up
+from ..engine import Engine, WireMessage
 from ..errors import Unrecoverable
 from .sentences import split_sentences
 
@@ -37,6 +45,17 @@ __all__ = ["EspeakTTS"]
 
 ENGINE = Path(__file__).parent.parent / "engines" / "espeak_engine.py"
 CHUNK_SECONDS = 0.02
+SYNTHESIS_SECONDS = 5.0
+"""How long the engine may take to say something, while the session ends."""
+
+
+@attrs.frozen
+class _Sentence:
+    """Something to be said without a break."""
+
+    id: str
+    text: str
+    append_to_context: bool = True
 
 
 @attrs.frozen
@@ -44,15 +63,24 @@ class _Close:
     """The synthesis in hand is complete."""
 
 
-_ToDo: TypeAlias = "str | Frame | _Close"
+_ToDo: TypeAlias = "_Sentence | Frame | _Close"
 
 
-@attrs.frozen
-class _Progress:
-    """How far the first sentence of the list has been said."""
+class _Synthesis:
+    """What the engine has said of one sentence; it grows."""
 
-    position: int = 0
-    """Characters of it whose words have left."""
+    def __init__(self) -> None:
+        self._wires: deque[WireMessage] = deque()
+        self._news = trio.lowlevel.ParkingLot()
+
+    def put(self, wire: WireMessage) -> None:
+        self._wires.append(wire)
+        self._news.unpark_all()
+
+    async def next(self) -> WireMessage:
+        while not self._wires:
+            await self._news.park()
+        return self._wires.popleft()
 
 
 @actor
@@ -76,22 +104,30 @@ class EspeakTTS(Actor):
     gathered: str = durable("")
     """Text whose sentence may go on."""
     to_do: tuple[_ToDo, ...] = durable(())
-    progress: _Progress = durable(_Progress())
+    of_epoch: int = durable(0)
+    """The epoch in which the list began."""
+    sent: int = durable(0)
+    """Frames of the list's first sentence that have left."""
     context_id: str | None = durable(None)
     """The synthesis that is open."""
     context_samples: int = durable(0)
+    """Sound of its sentences that have left whole."""
     count: int = durable(0)
 
     engine: Engine | None = state(None)
     sample_rate: int = state(0)
-    said: trio.MemoryReceiveChannel[Mapping[str, Any] | bytes] | None = state(None)
-    catching_up: trio.Event | None = state(None)
+    asked: dict[str, _Synthesis] = state(dict[str, _Synthesis])
+    """What the engine was asked to say and hasn't been used up."""
+    worker: int | None = state(None)
+    """The number of the task that works the list off."""
+    workers: int = state(0)
+    done: trio.lowlevel.ParkingLot = state(trio.lowlevel.ParkingLot)
+    """Who waits for the end of the list."""
 
     @asynccontextmanager
     async def lifespan(self) -> AsyncIterator[None]:
         async with self.outside.engine([self.python, "-P", str(ENGINE)]) as self.engine:
-            send, self.said = trio.open_memory_channel[Mapping[str, Any] | bytes](1000)
-            self.start_soon(self._listen, self.engine, send)
+            self.start_soon(self._listen, self.engine)
             yield
 
     @on(StartFrame)
@@ -105,62 +141,92 @@ class EspeakTTS(Actor):
             "sample_rate": self.sample_rate,
         }
         self._engine().send_nowait({"configure": settings})
-        if self.to_do or self.context_id is not None:
-            # The last incarnation died at work; its frame won't come again.
-            self.catching_up = trio.Event()
-            self.start_soon(self._catch_up, self.catching_up, interruptible=True)
+        if self.of_epoch == self.epoch:
+            # The last incarnation may have died at work. If an interruption has come since, its frame follows.
+            self._go_on()
 
     @on(LLMTextFrame)
-    async def read(self, frame: LLMTextFrame) -> LLMTextFrame | None:
+    def read(self, frame: LLMTextFrame) -> LLMTextFrame | None:
         if frame.skip_tts:
-            return frame
+            return self._in_order(frame)
         sentences, self.gathered = split_sentences(self.gathered + frame.text)
-        if sentences:
-            self.to_do = (*self.to_do, *sentences)
-            await self._work()
+        self._add(*map(self._sentence, sentences))
         return None
 
     @on(LLMFullResponseEndFrame, FunctionCallInProgressFrame)
-    async def finish(self, frame: Frame) -> None:
-        rest = self.gathered.strip()
-        self.gathered = ""
-        self.to_do = (*self.to_do, *((rest,) if rest else ()), _Close(), frame)
-        await self._work()
+    def finish(self, frame: LLMFullResponseEndFrame | FunctionCallInProgressFrame) -> None:
+        rest, self.gathered = self.gathered.strip(), ""
+        self._add(*([self._sentence(rest)] if rest else []), _Close(), frame)
 
     @on(TTSSpeakFrame)
-    async def speak(self, frame: TTSSpeakFrame) -> None:
-        self.to_do = (*self.to_do, _Close(), frame.text, _Close())
-        await self._work()
+    def speak(self, frame: TTSSpeakFrame) -> None:
+        if frame.text.strip():
+            sentence = attrs.evolve(self._sentence(frame.text.strip()), append_to_context=frame.append_to_context)
+            self._add(_Close(), sentence, _Close())
+
+    @on(DataFrame, ControlFrame)
+    async def keep_in_order(self, frame: Frame) -> Frame:
+        """What comes behind speech leaves behind it."""
+        while self.to_do:
+            await self.done.park()
+        return frame
 
     @on(InterruptionFrame)
     def forget(self, frame: InterruptionFrame) -> None:
-        self.gathered, self.to_do, self.progress = "", (), _Progress()
-        self.context_id, self.context_samples = None, 0
-        if self.catching_up is not None:
-            self.catching_up.set()
+        self.gathered, self.sent, self.context_id, self.context_samples = "", 0, None, 0
+        self.to_do, self.worker = tuple(each for each in self.to_do if isinstance(each, Uninterruptible)), None
+        self.asked.clear()
+        self.done.unpark_all()
         self._engine().send_nowait({"stop": None})
+        self._go_on()
 
-    async def _catch_up(self, done: trio.Event) -> None:
-        try:
-            await self._close()
-            await self._work(waits=False)
-        finally:
-            done.set()
+    def _sentence(self, text: str) -> _Sentence:
+        self.count += 1
+        return _Sentence(str(self.count), text)
 
-    async def _work(self, *, waits: bool = True) -> None:
+    def _in_order(self, frame: LLMTextFrame) -> LLMTextFrame | None:
+        if not self.to_do:
+            return frame
+        self._add(frame)
+        return None
+
+    def _add(self, *items: _ToDo) -> None:
+        if items:
+            self.to_do = (*self.to_do, *items)
+            self._go_on()
+
+    def _go_on(self) -> None:
+        """See that the list is worked off."""
+        self.of_epoch = self.epoch
+        self._ask()
+        if self.to_do and self.worker is None:
+            self.workers += 1
+            self.worker = self.workers
+            self.start_soon(self._work, self.workers)
+
+    def _ask(self) -> None:
+        """Have the next two sentences synthesised: the one in hand, and one ahead."""
+        sentences = [item for item in self.to_do if isinstance(item, _Sentence)]
+        for sentence in sentences[:2]:
+            if sentence.id not in self.asked:
+                self.asked[sentence.id] = _Synthesis()
+                self._engine().send_nowait({"say": sentence.text, "id": sentence.id})
+
+    async def _work(self, number: int) -> None:
         """Do what is to do, in order; each step leaves the list as it takes effect."""
-        if waits and self.catching_up is not None:
-            await self.catching_up.wait()
-        while self.to_do:
+        while self.worker == number and self.to_do:
             item = self.to_do[0]
-            if isinstance(item, str):
+            if isinstance(item, _Sentence):
                 await self._say(item)
-            elif isinstance(item, _Close):
+                continue
+            self.to_do = self.to_do[1:]
+            if isinstance(item, _Close):
                 await self._close()
-                self.to_do = self.to_do[1:]
             else:
-                self.to_do = self.to_do[1:]
                 await self.push(item)
+            await trio.lowlevel.checkpoint_if_cancelled()
+        self.worker = None
+        self.done.unpark_all()
 
     async def _close(self) -> None:
         context_id, self.context_id = self.context_id, None
@@ -168,52 +234,64 @@ class EspeakTTS(Actor):
         if context_id is not None:
             await self.push(TTSStoppedFrame(context_id))
 
-    async def _say(self, sentence: str) -> None:
-        assert self.said is not None
+    async def _say(self, sentence: _Sentence) -> None:
         if self.context_id is None:
             self.count += 1
             self.context_id = f"espeak-{self.count}"
-            await self.push(TTSStartedFrame(self.context_id))
-        begun = self.progress.position
-        self.count += 1
-        request = str(self.count)
-        self._engine().send_nowait({"say": sentence[begun:], "id": request})
-        is_ours, first, rest = False, self.context_samples, b""
+            await self.push(TTSStartedFrame(self.context_id, sentence.append_to_context))
+        synthesis = self.asked[sentence.id]
+        place, samples, rest = 0, 0, b""
+        size = 2 * round(CHUNK_SECONDS * self.sample_rate)
         while True:
-            wire = await self.said.receive()
+            self.allow(SYNTHESIS_SECONDS)
+            wire = await synthesis.next()
+            frames: list[Frame] = []
             if isinstance(wire, bytes):
-                if is_ours:
-                    rest = await self._send_audio(rest + wire)
-            elif "started" in wire:
-                is_ours = wire["started"] == request
-            elif "word" in wire and wire["id"] == request:
-                offset = round((first + wire["offset"]) * 1e9 / self.sample_rate)
-                self.progress = _Progress(begun + wire["text_position"] + wire["length"])
-                await self.push(TTSTextFrame(wire["word"], sentence, offset, context_id=self.context_id))
-            elif wire.get("done") == request:
+                rest += wire
+            elif "word" in wire:
+                frames.append(self._word(wire, sentence))
+            elif "error" in wire:
+                await self.push(Up(ErrorFrame(wire["error"], processor=str(self.address))))
+            elif "done" in wire:
+                rest = rest.ljust(-(-len(rest) // size) * size, b"\0")
+            while len(rest) >= size:
+                frames.append(TTSAudioRawFrame(rest[:size], self.context_id, sample_rate=self.sample_rate))
+                samples, rest = samples + size // 2, rest[size:]
+            for frame in frames:
+                place += 1
+                if place > self.sent:
+                    await trio.lowlevel.checkpoint_if_cancelled()
+                    self.sent = place
+                    await self.push(frame)
+            if not isinstance(wire, bytes) and "done" in wire:
                 break
-        if rest:
-            await self._send_audio(rest.ljust(self._chunk_bytes(), b"\0"))
-        self.to_do, self.progress = self.to_do[1:], _Progress()
+        await trio.lowlevel.checkpoint_if_cancelled()
+        self.to_do, self.sent, self.context_samples = self.to_do[1:], 0, self.context_samples + samples
+        del self.asked[sentence.id]
+        self._ask()
 
-    async def _send_audio(self, audio: bytes) -> bytes:
-        """Send whole chunks; what is short of one is given back."""
-        size = self._chunk_bytes()
-        whole = len(audio) - len(audio) % size
-        for start in range(0, whole, size):
-            self.context_samples += size // 2
-            chunk = audio[start : start + size]
-            await self.push(TTSAudioRawFrame(chunk, self.context_id, sample_rate=self.sample_rate))
-        return audio[whole:]
+    def _word(self, wire: Mapping[str, Any], sentence: _Sentence) -> TTSTextFrame:
+        offset = round((self.context_samples + wire["offset"]) * 1e9 / self.sample_rate)
+        return TTSTextFrame(
+            wire["word"],
+            sentence.text,
+            offset,
+            context_id=self.context_id,
+            append_to_context=sentence.append_to_context,
+        )
 
-    def _chunk_bytes(self) -> int:
-        return 2 * round(CHUNK_SECONDS * self.sample_rate)
-
-    async def _listen(self, engine: Engine, send: trio.MemorySendChannel[Mapping[str, Any] | bytes]) -> None:
+    async def _listen(self, engine: Engine) -> None:
+        speaking: _Synthesis | None = None
         async for wire in engine:
-            if not isinstance(wire, bytes) and "error" in wire and wire.get("fatal"):
+            if isinstance(wire, bytes):
+                if speaking is not None:
+                    speaking.put(wire)
+            elif "started" in wire:
+                speaking = self.asked.get(wire["started"])
+            elif "error" in wire and wire.get("fatal"):
                 raise Unrecoverable(f"{self.address}: {wire['error']}")
-            await send.send(wire)
+            elif (synthesis := self.asked.get(wire.get("id") or wire.get("done"))) is not None:
+                synthesis.put(wire)
 
     def _engine(self) -> Engine:
         assert self.engine is not None

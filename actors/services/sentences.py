@@ -7,7 +7,7 @@ import re
 __all__ = ["split_sentences"]
 
 # An end counts once the next word has begun: "$29." may go on with "9", and "Dr." stands before a name.
-_END = re.compile(r"""[.!?…]["'”’)\]]*(?=\s+\S)|[。！？][」』）]*""")  # noqa: RUF001  # full-width ends, typographic quotes
+_END = re.compile(r"""[.!?…]["'”’)\]]*(?=\s+\S)|[。！？]""")  # noqa: RUF001  # full-width ends, typographic quotes
 _ABBREVIATION = re.compile(r"(?:\b(?:Dr|Mr|Mrs|Ms|Prof|St|vs|etc|e\.g|i\.e)|\b[A-Z])\.$")
 _NUMBER = re.compile(r"\bNo\.$")
 """Short for "number" before a digit; else an answer."""
