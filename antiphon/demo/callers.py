@@ -59,7 +59,7 @@ def caller_pipeline(source: AudioSource, sink: AudioSink) -> Pipeline:
 def load_clips() -> dict[str, Clip]:
     """The recorded clips by name, with what is said in them."""
     texts = tomllib.loads((HERE / "clips" / "clips.toml").read_text())
-    clips = {}
+    clips: dict[str, Clip] = {}
     for name, text in texts.items():
         sound = pcm.read_wav(HERE / "clips" / f"{name}.wav")
         clips[name] = Clip(text, sound.audio, sound.sample_rate)

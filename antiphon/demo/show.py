@@ -54,7 +54,9 @@ def _what_is_wrong(plan: Plan, outcome: Outcome) -> str | None:
     """Why the caller hasn't got its wish; None if it has."""
     if outcome.booking is not None:
         return None if outcome.booking == WISH else f"the agent booked {outcome.booking}, the caller wished {WISH}"
-    understood = [speech.understood for speech in outcome.story.speeches if speech.who == "caller" and speech.understood]
+    understood = [
+        speech.understood for speech in outcome.story.speeches if speech.who == "caller" and speech.understood
+    ]
     if plan.is_deaf:
         return "the agent heard nothing, for it is deaf (--deaf)"
     if not understood:

@@ -27,7 +27,7 @@ class _Speech:
     """A speech as it goes on."""
 
     start: float
-    words: list[Word] = attrs.field(factory=list)
+    words: list[Word] = attrs.field(factory=list[Word])
     was_interrupted: bool = False
 
 
@@ -36,11 +36,11 @@ class _Side:
     """What is known of one speaker."""
 
     who: Who
-    planned: list[TTSTextFrame] = attrs.field(factory=list)
+    planned: list[TTSTextFrame] = attrs.field(factory=list[TTSTextFrame])
     """Words that have come to the output and weren't heard yet."""
     speech: _Speech | None = None
-    speeches: list[Speech] = attrs.field(factory=list)
-    understood: list[tuple[float, str]] = attrs.field(factory=list)
+    speeches: list[Speech] = attrs.field(factory=list[Speech])
+    understood: list[tuple[float, str]] = attrs.field(factory=list[tuple[float, str]])
     """What the other side made of it, and when."""
 
 
@@ -50,17 +50,19 @@ class Storyteller:
     def __init__(self, transcript: Transcript, *, began: float) -> None:
         self._transcript = transcript
         self._began = began
-        self._caller, self._agent = _Side("caller"), _Side("agent")
+        self.callers_side, self.agents_side = _Side("caller"), _Side("agent")
         self._moments: list[Moment] = []
-        self.agent = _AgentObserver(self, self._agent)
-        self.caller = _Ear(self, self._caller)
+        self.agent = _AgentObserver(self, self.agents_side)
+        self.caller = _Ear(self, self.callers_side)
 
     def now(self) -> float:
         return trio.current_time() - self._began
 
     def story(self) -> Story:
         """All that was said so far."""
-        speeches = [self._told(side, speech) for side in (self._caller, self._agent) for speech in side.speeches]
+        speeches = [
+            self._told(side, speech) for side in (self.callers_side, self.agents_side) for speech in side.speeches
+        ]
         return Story(tuple(sorted(speeches, key=lambda each: each.start)), tuple(self._moments), self.now())
 
     def _told(self, side: _Side, speech: Speech) -> Speech:
@@ -150,7 +152,7 @@ class _Ear(Observer):
             self.teller.guessed(self.other(), frame.text)
 
     def other(self) -> _Side:
-        return self.teller._caller if self.side.who == "agent" else self.teller._agent
+        return self.teller.callers_side if self.side.who == "agent" else self.teller.agents_side
 
 
 class _AgentObserver(_Ear):

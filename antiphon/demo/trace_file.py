@@ -40,10 +40,14 @@ class TraceFile(Observer):
         self._write("dropped", {"reason": dropped.reason, **_told(dropped.delivery)})
 
     def failed(self, failure: Failure) -> None:
-        self._write("failed", {"actor": failure.address.name, "error": f"{type(failure.error).__name__}: {failure.error}"})
+        self._write(
+            "failed", {"actor": failure.address.name, "error": f"{type(failure.error).__name__}: {failure.error}"}
+        )
 
     def restarted(self, restart: Restart) -> None:
-        self._write("restarted", {"actor": restart.address.name, "incarnation": restart.incarnation, "delay": restart.delay})
+        self._write(
+            "restarted", {"actor": restart.address.name, "incarnation": restart.incarnation, "delay": restart.delay}
+        )
 
     def stalled(self, stall: Stall) -> None:
         self._write("stalled", {"actor": stall.address.name})
@@ -83,14 +87,14 @@ def _plain(value: object) -> Any:
     if isinstance(value, Address):
         return value.name
     if not isinstance(value, type) and attrs.has(type(value)):
-        found = {}
+        found: dict[str, Any] = {}
         for field in attrs.fields(cast(Any, type(value))):
             inner = getattr(value, field.name)
             if inner != field.default and not field.name.startswith("_"):
                 found[field.name] = _plain(inner)
         return found
     if isinstance(value, (list, tuple)):
-        return [_plain(inner) for inner in value]
+        return [_plain(inner) for inner in cast(list[object], value)]
     if isinstance(value, dict):
-        return {str(key): _plain(inner) for key, inner in value.items()}
+        return {str(key): _plain(inner) for key, inner in cast(dict[object, object], value).items()}
     return value if isinstance(value, (str, int, float, bool, type(None))) else repr(value)
