@@ -62,7 +62,7 @@ def robot(source: AudioSource, sink: AudioSink) -> antiphon.Pipeline:
         PocketsphinxSTT(GRAMMAR, name="stt"),
         pair.user,
         ScriptedLLM(Script.from_toml(SCRIPT), functions={"move": move}, name="llm"),
-        EspeakTTS(name="tts"),
+        EspeakTTS("en-us+f2", rate=150, name="tts"),
         AudioOutput(sink, end_silence=0.2, name="output"),
         pair.assistant,
     )

@@ -25,19 +25,29 @@ public <answer> = i went (forward | backward) (one | two | three | four | five |
 """
 
 
+def command() -> bytes:
+    return COMMAND.read_bytes()
+
+
 async def understood(audio: bytes) -> list[str]:
     """What a recogniser makes of sound at 16 kHz."""
     recorder = TraceRecorder()
-    listener = Pipeline(AudioInput(ArraySource(audio, 16000), end_when_silent=2.0), VAD(), PocketsphinxSTT(ANSWERS, threshold=0.0))
+    listener = Pipeline(
+        AudioInput(ArraySource(audio, 16000), end_when_silent=2.0), VAD(), PocketsphinxSTT(ANSWERS, threshold=0.0)
+    )
     async with open_session(listener, sample_rates=(16000, 16000), observers=[recorder]) as session:
         await session.wait()
-    return [d.frame.text for d in recorder.deliveries if isinstance(d.frame, TranscriptionFrame) and d.receiver.name == "sink"]
+    return [
+        d.frame.text
+        for d in recorder.deliveries
+        if isinstance(d.frame, TranscriptionFrame) and d.receiver.name == "sink"
+    ]
 
 
 @pytest.mark.needs("pocketsphinx-testdata", "pocketsphinx", "espeakng-loader")
 async def test_a_spoken_command_becomes_a_call_and_is_answered_aloud() -> None:
     recorder, answer = TraceRecorder(), ArraySink()
-    pipeline = robot(ArraySource(COMMAND.read_bytes(), 16000), answer)
+    pipeline = robot(ArraySource(command(), 16000), answer)
     async with open_session(pipeline, sample_rates=(16000, 16000), observers=[recorder]) as session:
         await session.wait()
     calls = [d.frame for d in recorder.deliveries if isinstance(d.frame, FunctionCallResultFrame)]
