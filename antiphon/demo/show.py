@@ -34,6 +34,8 @@ def show(options: argparse.Namespace) -> int:
     except ConfigurationError as error:
         print(f"antiphon demo: {error}", file=sys.stderr)
         return 2
+    finally:
+        transcript.close()
     return _tell(plan, outcome, width)
 
 

@@ -49,6 +49,7 @@ class Storyteller:
 
     def __init__(self, transcript: Transcript, *, began: float) -> None:
         self._transcript = transcript
+        transcript.clock = self.now
         self._began = began
         self.callers_side, self.agents_side = _Side("caller"), _Side("agent")
         self._moments: list[Moment] = []
