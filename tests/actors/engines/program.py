@@ -18,7 +18,7 @@ import antiphon.actors.engines
 __all__ = ["Program", "Wire"]
 
 ENGINES = Path(antiphon.actors.engines.__file__).parent
-PATIENCE = 60.0
+PATIENCE = 300.0
 """Seconds after which an engine that is still running is killed, so that a test fails and doesn't hang."""
 
 Wire: TypeAlias = "Mapping[str, Any] | bytes"
