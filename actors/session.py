@@ -302,7 +302,8 @@ class Session:
         assert frame is not None
         cell.abandon("cancelled")
         self.spawn(cell.stop)
-        self._hand_end(cell.down, frame)
+        if not cell.has_ended:  # else its handler had begun, and EndFrame has gone on by itself
+            self._hand_end(cell.down, frame)
         self.dispatcher.drain()
 
     # ---- beginning

@@ -112,6 +112,8 @@ class Supervisor:
                 self.session.escalate(self._whole_story(story))
                 return
             for cell in tuple(reversed(repair.cells)):
+                if repair.scope.cancel_called:
+                    return  # superseded, perhaps by one that has begun a new incarnation already
                 await cell.stop()
             delay = self._delay(story)
             if delay:

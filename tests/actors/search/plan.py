@@ -1,0 +1,361 @@
+"""A random session as values: who handles what and how, what comes from outside and when. Made from a seed, run by `stage`.
+
+1. A plan decides everything that a run may vary but the order of tasks, so one plan can be run with direct delivery
+   and without.
+2. Every plan comes to an end: what is made from a frame, a message or a timer has less energy, and nothing is made
+   with none.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping
+from typing import Literal
+
+import attrs
+
+from antiphon.actors import Strategy
+from antiphon.channels.frames import (
+    CancelFrame,
+    ControlFrame,
+    DataFrame,
+    EndFrame,
+    Frame,
+    InterruptionFrame,
+    StartFrame,
+    SystemFrame,
+    Uninterruptible,
+    frame,
+)
+
+__all__ = [
+    "Act",
+    "Handling",
+    "Letter",
+    "Life",
+    "Note",
+    "Part",
+    "Plan",
+    "Shout",
+    "Step",
+    "Tick",
+    "Vow",
+    "Word",
+    "compose",
+    "compose_line",
+]
+
+
+@frame
+class Word(DataFrame):
+    tag: int
+    energy: int
+
+
+@frame
+class Note(ControlFrame):
+    tag: int
+    energy: int
+
+
+@frame
+class Vow(DataFrame, Uninterruptible):
+    tag: int
+    energy: int
+
+
+@frame
+class Shout(SystemFrame):
+    tag: int
+    energy: int
+
+
+@attrs.frozen
+class Letter:
+    """A message from actor to actor."""
+
+    tag: int
+    energy: int
+
+
+@attrs.frozen
+class Tick:
+    """A message that a timer brings. Equal ones re-arm each other."""
+
+    number: int
+    energy: int
+
+
+FRAMES: tuple[type[Word] | type[Note] | type[Vow] | type[Shout], ...] = (Word, Note, Vow, Shout)
+
+Do = Literal[
+    "pass", "send", "letter", "arm", "disarm", "interrupt", "task", "assign", "spoil", "raise", "bad", "sleep", "pause",
+    "hang", "stumble",
+]  # fmt: skip
+Way = Literal["on", "up", "down", "both"]
+
+
+@attrs.frozen
+class Act:
+    """One thing that a handler does."""
+
+    do: Do
+    kind: type[Word] | type[Note] | type[Vow] | type[Shout] = Word
+    """Of what "send" makes."""
+    way: Way = "on"
+    immune: bool = False
+    target: str = ""
+    """Who gets the "letter"."""
+    number: int = 0
+    """Which timer; or how often "raise", "bad" and "stumble" happen for one and the same frame."""
+    seconds: float = 0.0
+    at: int | None = None
+    """In an async handler: send it in the name of the present epoch (0) or of an older one (1)."""
+    acts: tuple[Act, ...] = ()
+    """What the "task" does."""
+    interruptible: bool | None = None
+
+
+@attrs.frozen
+class Handling:
+    """How an actor handles one kind of frame or message."""
+
+    is_async: bool
+    form: Literal["one", "list", "generator"]
+    """How effects are given: what is one alone isn't put into a list; an async handler pushes unless it is "list"."""
+    scripts: tuple[tuple[Act, ...], ...]
+    """Which of them, the frame's tag says."""
+
+
+@attrs.frozen
+class Life:
+    """What an actor's `lifespan()` does."""
+
+    enter: float = 0.0
+    """Seconds; infinity is for ever."""
+    leave: float = 0.0
+    fails: int = 0
+    """How many incarnations fail on entering."""
+    acts: tuple[Act, ...] = ()
+    """Of a task that it starts."""
+
+
+@attrs.frozen
+class Part:
+    """One actor."""
+
+    name: str
+    index: int
+    handlings: Mapping[type, Handling]
+    max_buffer: int = 64
+    grace: float = 1.0
+    life: Life | None = None
+
+
+@attrs.frozen
+class Step:
+    """One thing that comes from outside, after a pause of that many seconds (0: others get their turn; None: at once)."""
+
+    do: Literal["push", "letter", "interrupt", "kill", "end"]
+    pause: float | None = None
+    frame: Word | Note | Vow | Shout | None = None
+    direction: Literal["down", "up"] = "down"
+    target: str = ""
+    message: Letter | None = None
+
+
+@attrs.frozen
+class Plan:
+    """One session, whole."""
+
+    parts: tuple[Part, ...]
+    outside: tuple[tuple[Step, ...], ...]
+    """A task for each."""
+    strategy: Strategy = "one_for_one"
+    max_restarts: int = 1000
+    ends: Literal["end", "cancel"] = "end"
+    rests: bool = True
+    """Whether the pipeline comes to rest before it ends."""
+    kills: tuple[tuple[str, int], ...] = ()
+    """Actors that fail as their n-th delivery begins."""
+    reader_pause: float | None = None
+    """Somebody reads `session.output`, with this pause between two frames; None: nobody does."""
+
+    @property
+    def graces(self) -> float:
+        """Their sum, in seconds."""
+        return sum(part.grace for part in self.parts)
+
+
+PAUSES = (0.01, 0.05, 0.1, 0.3)
+
+
+class _Composer:
+    def __init__(self, seed: int | str) -> None:
+        self.random = random.Random(f"plan/{seed}")
+        self.names: tuple[str, ...] = ()
+        self.has_crashes = self.has_interruptions = self.hangs = True
+
+    def maybe(self, chance: float) -> bool:
+        return self.random.random() < chance
+
+    def plan(self) -> Plan:
+        number = self.random.choice((1, 2, 2, 3, 3, 4, 4, 5))
+        self.names = tuple("abcdefg"[:number])
+        self.has_crashes = self.maybe(0.6)
+        self.has_interruptions = self.maybe(0.8)
+        self.hangs = self.maybe(0.3)
+        parts = tuple(self.part(index) for index in range(number))
+        steps = [self.step(tag) for tag in range(1, self.random.randint(4, 24))]
+        tasks = self.random.choice((1, 1, 2, 3))
+        outside = tuple(tuple(steps[first::tasks]) for first in range(tasks))
+        return Plan(
+            parts,
+            outside,
+            strategy=self.random.choice(("one_for_one", "one_for_one", "one_for_all", "rest_for_one")),
+            max_restarts=3 if self.maybe(0.1) else 1000,
+            ends=self.random.choice(("end", "end", "cancel")),
+            rests=self.maybe(0.6),
+            kills=tuple(
+                (self.random.choice(self.names), self.random.randint(1, 12))
+                for _ in range(self.random.choice((0, 1, 2)) if self.has_crashes else 0)
+            ),
+            reader_pause=self.random.choice((0.0, 0.02)) if self.maybe(0.15) else None,
+        )
+
+    def part(self, index: int) -> Part:
+        handlings: dict[type, Handling] = {}
+        for kind in FRAMES:
+            if self.maybe(0.65):
+                handlings[kind] = self.handling(kind)
+        for other, chance in ((Letter, 0.85), (Tick, 0.9), (InterruptionFrame, 0.5)):
+            if self.maybe(chance):
+                handlings[other] = self.handling(other)
+        for lifecycle in (StartFrame, EndFrame, CancelFrame):
+            if self.maybe(0.2):
+                handlings[lifecycle] = self.handling(lifecycle)
+        if self.maybe(0.8):
+            # So that the model sees it pass.
+            handlings.setdefault(EndFrame, Handling(False, "one", ((),)))
+        return Part(
+            self.names[index],
+            index,
+            handlings,
+            max_buffer=self.random.choice((1, 1, 2, 8)),
+            grace=self.random.choice((0.5, 1.0)),
+            life=self.life() if self.maybe(0.2) else None,
+        )
+
+    def life(self) -> Life:
+        return Life(
+            enter=self.random.choice((0.0, 0.0, 0.05)),
+            leave=self.random.choice((0.0, 0.0, 0.1, 9.0)),
+            fails=self.random.choice((0, 0, 0, 1)) if self.has_crashes else 0,
+            acts=self.task_acts(Word) if self.maybe(0.6) else (),
+        )
+
+    def handling(self, kind: type) -> Handling:
+        is_async = self.maybe(0.4)
+        scripts = tuple(self.script(kind, is_async) for _ in range(self.random.choice((1, 2, 3))))
+        return Handling(is_async, self.random.choice(("one", "list", "generator")), scripts)
+
+    def script(self, kind: type, is_async: bool) -> tuple[Act, ...]:
+        acts = [self.act(kind, is_async) for _ in range(self.random.choice((0, 1, 1, 2, 2, 3, 4)))]
+        # Most handlers of frames let something go on, or little would ever come far.
+        if issubclass(kind, Frame) and self.maybe(0.6):
+            acts.insert(self.random.randint(0, len(acts)), Act("pass"))
+        passes = [place for place, act in enumerate(acts) if act.do == "pass"]
+        return tuple(act for place, act in enumerate(acts) if act.do != "pass" or place == passes[0])
+
+    def act(self, kind: type, is_async: bool) -> Act:
+        choices: list[tuple[Do, int]] = [("pass", 3), ("send", 8), ("letter", 3), ("arm", 3), ("disarm", 1)]
+        choices += [("task", 2), ("assign", 2)]
+        if self.has_interruptions:
+            choices.append(("interrupt", 2))
+        if self.has_crashes:
+            choices += [("raise", 2), ("bad", 1), ("spoil", 1)]
+        if is_async:
+            choices += [("sleep", 5), ("pause", 3)]
+            if self.hangs:
+                choices.append(("hang", 1))
+            if self.has_crashes:
+                choices.append(("stumble", 1))
+        do = self.random.choices([each for each, _ in choices], [weight for _, weight in choices])[0]
+        return self.filled(do)
+
+    def filled(self, do: Do) -> Act:
+        return Act(
+            do,
+            kind=self.random.choice(FRAMES),
+            way=self.random.choice(("on", "on", "on", "up", "down", "both")),
+            immune=self.maybe(0.2),
+            target=self.random.choice((*self.names, *self.names, "nobody")),
+            number=self.random.choice((1, 1, 2)),
+            seconds=self.random.choice(PAUSES),
+            at=self.random.choice((0, 1)) if self.maybe(0.15) else None,
+            acts=self.task_acts(Word) if do == "task" else (),
+            interruptible=self.random.choice((None, None, False, True)),
+        )
+
+    def task_acts(self, kind: type) -> tuple[Act, ...]:
+        choices: list[Do] = ["send", "send", "letter", "sleep", "sleep", "pause", "assign"]
+        if self.has_interruptions:
+            choices.append("interrupt")
+        if self.has_crashes:
+            choices.append("raise")
+        if self.hangs:
+            choices.append("hang")
+        return tuple(self.filled(self.random.choice(choices)) for _ in range(self.random.randint(1, 4)))
+
+    def step(self, tag: int) -> Step:
+        pause = self.random.choice((None, None, None, 0.0, 0.0, 0.01, 0.05, 0.2))
+        do = self.random.choices(("push", "letter", "interrupt", "kill", "end"), (20, 3, 3, 2, 0.2))[0]
+        if (do == "kill" and not self.has_crashes) or (do == "interrupt" and not self.has_interruptions):
+            do = "push"
+        target = self.random.choice((*self.names, *self.names, "nobody"))
+        if do == "push":
+            made = self.random.choice((Word, Word, *FRAMES))(tag, self.random.choice((0, 1, 1, 2)))
+            return Step("push", pause, made, direction="up" if self.maybe(0.2) else "down")
+        if do == "letter":
+            return Step("letter", pause, target=target, message=Letter(tag, self.random.choice((0, 1))))
+        if do == "kill":
+            return Step("kill", pause, target=self.random.choice(self.names))
+        return Step("interrupt" if do == "interrupt" else "end", pause)
+
+
+def compose(seed: int | str) -> Plan:
+    """The plan of a seed: all that the runtime offers, mixed."""
+    return _Composer(seed).plan()
+
+
+def compose_line(seed: int | str) -> Plan:
+    """A plan in which one lane is used, everything goes downstream and nothing answers: only Words that are passed,
+    split, swallowed, by handlers that may wait.
+    """
+    composer = _Composer(f"line/{seed}")
+    composer.has_crashes = composer.has_interruptions = composer.hangs = False
+    number = composer.random.randint(1, 5)
+    composer.names = tuple("abcdefg"[:number])
+
+    def act(is_async: bool) -> Act:
+        do: Do = composer.random.choice(("send", "send", "assign", *(("sleep", "pause") if is_async else ())))
+        return attrs.evolve(composer.filled(do), kind=Word, way=composer.random.choice(("on", "down")))
+
+    def script(is_async: bool) -> tuple[Act, ...]:
+        acts = [act(is_async) for _ in range(composer.random.randint(0, 3))]
+        if composer.maybe(0.7):
+            acts.insert(composer.random.randint(0, len(acts)), Act("pass"))
+        return tuple(acts)
+
+    def part(index: int) -> Part:
+        is_async = composer.maybe(0.4)
+        scripts = tuple(script(is_async) for _ in range(3))
+        handling = Handling(is_async, composer.random.choice(("one", "list", "generator")), scripts)
+        handlings: dict[type, Handling] = {Word: handling} if composer.maybe(0.8) else {}
+        return Part(composer.names[index], index, handlings, max_buffer=composer.random.choice((1, 2, 8)))
+
+    steps = tuple(
+        Step("push", composer.random.choice((None, None, 0.0, 0.01)), Word(tag, composer.random.choice((0, 1, 2))))
+        for tag in range(1, composer.random.randint(4, 30))
+    )
+    return Plan(tuple(part(index) for index in range(number)), (steps,))

@@ -1,0 +1,802 @@
+"""What must have happened, worked out from what the actors wrote down: a model of the rules that knows nothing of the runtime.
+
+1. It keeps its own epoch, its own lanes, its own stamps, and follows each sending to its end.
+2. It goes through the entries once, in order. What contradicts it becomes a complaint that begins with the rule's ID.
+3. Its facts about each beginning of a handler (`Begin`) are judged in `rules`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+import attrs
+
+from antiphon.actors import Delivery, Dropped, Failure, Killed, Restart, Stall
+from antiphon.channels.frames import (
+    CancelFrame,
+    EndFrame,
+    ErrorFrame,
+    Frame,
+    InterruptionFrame,
+    StartFrame,
+    StopFrame,
+    SystemFrame,
+    Uninterruptible,
+)
+
+from .log import (
+    Assigned,
+    Began,
+    Entered,
+    Entry,
+    Finished,
+    Outcome,
+    Pushed,
+    Requested,
+    Rested,
+    Sent,
+    Started,
+    Work,
+)
+from .plan import Act, Part, Tick
+from .stage import Story
+
+__all__ = ["Account", "Begin", "Sending", "retell"]
+
+LIFECYCLE = (StartFrame, EndFrame, StopFrame, CancelFrame)
+
+
+@attrs.define(eq=False)
+class Sending:
+    """One thing on its way to one receiver."""
+
+    number: int
+    """Of the entry by which it was sent: the order of what one sender sends."""
+    item: object
+    sender: str | None
+    direction: str | None
+    receiver: str
+    stamp: int
+    immune: bool
+    state: str = "waiting"
+    """`waiting`, `handled`, `ended`, or `due: reason` for one that must be dropped with that reason."""
+    dropped: str | None = None
+    """Why, if it was."""
+    failures: int = 0
+    was_sent_with_interruption: bool = False
+    """By a handler that interrupted afterwards, in the same step: it may have left before that."""
+    may_be_missing: bool = False
+    is_lifecycle: bool = False
+    is_of_life: bool = False
+    is_adjacent: bool = False
+    """Nobody stands between, so it can only wait in its receiver's own lane."""
+
+    @property
+    def is_system(self) -> bool:
+        return not isinstance(self.item, Frame) or isinstance(self.item, SystemFrame)
+
+    @property
+    def lane(self) -> str:
+        return "system" if self.is_system else "ordered"
+
+    def __str__(self) -> str:
+        immune = ", immune" if self.immune else ""
+        return f"{self.item!r} from {self.sender} to {self.receiver} ({self.direction}, epoch {self.stamp}{immune}; {self.state})"
+
+
+@attrs.frozen
+class Begin:
+    """The moment when an actor began to handle something."""
+
+    number: int
+    sending: Sending
+    epoch: int
+    """The session's, by the model."""
+    waits_in_system_lane: tuple[Sending, ...]
+    is_system_busy: bool
+    """Whether an async handler of the system lane runs at this actor."""
+    gate: int
+    """The epoch of the last interruption that the actor has handled."""
+    handles_interruptions: bool
+
+
+@attrs.define(eq=False)
+class _Running:
+    """A handler at work."""
+
+    sending: Sending
+    began_epoch: int
+    stamp: int | None
+    work: Work | None = None
+    has_effect: bool = False
+    """Whether it has sent or assigned anything."""
+    is_cut: bool = False
+    is_settled: bool = False
+    """Its actor went down meanwhile, and what becomes of its frame is decided."""
+
+
+@attrs.define(eq=False)
+class _Actor:
+    part: Part
+    running: dict[str, _Running] = attrs.field(factory=dict)
+    """By lane."""
+    is_down: bool = False
+    is_entering: bool = False
+    has_ended: bool = False
+    is_given_up: bool = False
+    gate: int = 0
+    memory: tuple[int, ...] = ()
+    has_vague_memory: bool = False
+    """It assigned while the session ended, and may have gone already."""
+
+    def handles(self, item: object) -> bool:
+        return type(item) in self.part.handlings
+
+
+@attrs.define
+class Account:
+    """What the model found."""
+
+    sendings: list[Sending] = attrs.field(factory=list)
+    begins: list[Begin] = attrs.field(factory=list)
+    complaints: list[str] = attrs.field(factory=list)
+    closing_since: float = math.inf
+    """When the session was told to end, or had to."""
+    closing_entry: int = 1 << 60
+    cancelled_since: float = math.inf
+    last_progress: float = 0.0
+    """When an actor last got on with something."""
+    has_stalled: bool = False
+    """Whether an actor was ended because it got on with nothing."""
+    is_vague: bool = False
+    """Whether there came a point from which the model couldn't tell any more what must follow."""
+
+
+def retell(story: Story) -> Account:
+    """Go through a story, and tell what contradicts the rules."""
+    teller = _Teller(story)
+    for number, entry in enumerate(story.log.entries):
+        teller.number = number
+        teller.take(entry)
+    teller.close()
+    return teller.account
+
+
+class _Teller:
+    def __init__(self, story: Story) -> None:
+        self.story = story
+        self.account = Account()
+        self.number = 0
+        self.has_ended = False
+        self.time = 0.0
+        self.epoch = 0
+        self.actors = {part.name: _Actor(part, is_entering=part.life is not None) for part in story.plan.parts}
+        self.order = [self.actors[part.name] for part in story.plan.parts]
+        self.open: dict[object, list[Sending]] = {}
+        """What hasn't ended, by what tells it apart."""
+        self.tasks: dict[Work, _Running] = {}
+        self.timers: dict[tuple[str, Tick], float] = {}
+        self.interruptions: dict[str, list[Sending]] = {name: [] for name in self.actors}
+        self.is_closing = False
+        self.batch: list[Sending] = []
+        """What the handler whose effects are being told has sent so far."""
+        self.uncertain_timers: set[tuple[str, Tick]] = set()
+        """Armed again at the very moment when they came."""
+        self.failures = 0
+        self.is_vague = False
+        """The model can't tell any more what must follow, and says nothing."""
+
+    def complain(self, rule: str, text: str) -> None:
+        if self.is_vague:
+            return
+        self.account.complaints.append(f"{rule}: {text} [entry {self.number}, {self.time:.3f} s]")
+
+    # ---- entries
+
+    def take(self, entry: Entry) -> None:
+        # Who reads what leaves gets it later.
+        is_read = self.story.plan.reader_pause is not None and isinstance(entry, Delivery)
+        if self.has_ended and not is_read and isinstance(entry, (Delivery, Dropped, Failure, Restart, Stall)):
+            self.complain("LC5", f"told after the session's end: {entry}")
+        match entry:
+            case Delivery():
+                self.batch = []
+                self.time = entry.time
+                self.delivered(entry)
+            case Began():
+                self.began(entry)
+            case Sent():
+                self.time = entry.time
+                self.sent(entry)
+            case Finished():
+                self.finished(entry)
+                if not entry.work.is_async:
+                    self.account.last_progress = self.time
+            case Dropped():
+                self.dropped(entry)
+            case Pushed():
+                self.pushed(entry)
+            case Failure():
+                self.time = entry.time
+                self.failed(entry)
+            case Restart():
+                self.time = entry.time
+                actor = self.actors[entry.address.name]
+                if not actor.is_down:
+                    self.complain("SU1", f"{entry.address} was restarted without having failed")
+                actor.is_down = False
+                actor.is_entering = actor.part.life is not None
+            case Entered():
+                actor = self.actors[entry.actor]
+                actor.is_entering = entry.what == "enter"
+            case Started():
+                self.started(entry)
+            case Assigned():
+                self.assigned(entry)
+            case Requested():
+                self.time = entry.time
+                if entry.what == "interrupt":
+                    self.interrupt(None)
+                else:
+                    self.begin_closing(entry.what == "cancel")
+            case Rested():
+                self.rested(entry)
+            case Stall():
+                self.stalled(self.actors[entry.address.name])
+            case Outcome():
+                self.time = entry.time
+                self.has_ended = True
+
+    def stalled(self, actor: _Actor) -> None:
+        if self.account.closing_since == math.inf:
+            return
+        self.account.has_stalled = True
+        running = actor.running.get("ordered")
+        if running is not None and isinstance(running.sending.item, EndFrame):
+            actor.is_given_up = True
+
+    def begin_closing(self, by_cancel: bool) -> None:
+        if self.has_ended:
+            return
+        if self.account.closing_since == math.inf:
+            self.account.closing_since, self.account.closing_entry = self.time, self.number
+        if by_cancel:
+            self.account.cancelled_since = min(self.account.cancelled_since, self.time)
+            for actor in self.order:
+                actor.gate = 1 << 60  # Cancel waits for nothing, not for interruptions either
+        self.is_closing = self.is_closing or by_cancel
+
+    # ---- sending
+
+    def send(
+        self,
+        item: object,
+        sender: str | None,
+        direction: str | None,
+        receiver: str,
+        stamp: int,
+        *,
+        immune: bool,
+        is_adjacent: bool,
+    ) -> Sending:
+        sending = Sending(
+            self.number, item, sender, direction, receiver, stamp, immune, is_adjacent=is_adjacent
+        )  # fmt: skip
+        self.account.sendings.append(sending)
+        self.open.setdefault(self.key(item, sender, direction, receiver), []).append(sending)
+        if not sending.is_system and not immune and stamp < self.epoch:
+            sending.state = "due: stale"
+        return sending
+
+    @staticmethod
+    def key(item: object, sender: str | None, direction: str | None, receiver: str) -> object:
+        if isinstance(item, Tick):
+            return (item, receiver)
+        return (type(item), getattr(item, "tag", None), sender, direction)
+
+    def receiver_of(self, item: object, place: int, direction: str) -> tuple[str, bool]:
+        """Who handles a frame that leaves this place, and whether nobody stands between."""
+        way = self.order[place + 1 :] if direction == "down" else self.order[:place][::-1] if place > 0 else []
+        for distance, actor in enumerate(way):
+            if actor.handles(item):
+                return actor.part.name, distance == 0
+        return ("sink" if direction == "down" else "source"), not way
+
+    def pushed(self, entry: Pushed) -> None:
+        if not entry.is_certain:
+            return
+        if entry.direction is None:
+            self.letter(entry.item, None, entry.target)
+            return
+        place = -1 if entry.direction == "down" else len(self.order)
+        receiver, is_adjacent = self.receiver_of(entry.item, place, entry.direction)
+        immune = isinstance(entry.item, (Uninterruptible, SystemFrame))
+        sender = "source" if entry.direction == "down" else "sink"
+        self.send(
+            entry.item, sender, entry.direction, receiver, self.epoch, immune=immune, is_adjacent=is_adjacent
+        )  # fmt: skip
+
+    def letter(self, item: object, sender: str | None, target: str) -> Sending:
+        actor = self.actors.get(target)
+        sending = self.send(item, sender, None, target, self.epoch, immune=True, is_adjacent=True)
+        if actor is None or not actor.handles(item):
+            sending.state = "due: unknown address"
+        return sending
+
+    def sent(self, entry: Sent) -> None:
+        running = self.running_of(entry.work)
+        if running is not None and running.is_cut:
+            if entry.is_certain:
+                self.complain("IN1", f"{entry.work.actor} was cut and goes on to send {entry.item!r}")
+            return
+        if not entry.is_certain or (running is None and entry.work.item is not None):
+            # Only messages may still leave whom others' failure or the end has cut.
+            if entry.act.do == "letter":
+                self.letter(entry.item, entry.work.actor, entry.act.target).may_be_missing = True
+            return
+        self.note_effect(entry.work)
+        act, actor = entry.act, self.actors[entry.work.actor]
+        name = entry.work.actor
+        if entry.epoch is not None and entry.epoch != self.stamp_of(running):
+            self.complain("IN2", f"{name} sees the epoch {entry.epoch}, but works at {self.stamp_of(running)}")
+        if act.do == "interrupt":
+            for sending in self.batch:
+                sending.was_sent_with_interruption = True
+            self.interrupt(entry.work, entry.at)
+        elif act.do == "letter":
+            self.letter(entry.item, name, act.target)
+        elif act.do in ("arm", "disarm"):
+            assert isinstance(entry.item, Tick)
+            self.arm(name, entry.item, act)
+        else:
+            stamp = self.stamp_of(running) if entry.at is None else entry.at
+            immune = act.immune or isinstance(entry.item, (Uninterruptible, SystemFrame))
+            for direction in self.directions(act, running):
+                receiver, is_adjacent = self.receiver_of(entry.item, actor.part.index, direction)
+                sending = self.send(
+                    entry.item, name, direction, receiver, stamp, immune=immune, is_adjacent=is_adjacent
+                )
+                if actor.has_ended:
+                    sending.state = "due: finished"
+                self.batch.append(sending)
+
+    def stamp_of(self, running: _Running | None) -> int:
+        """Of what a handler or a task sends now."""
+        return self.epoch if running is None or running.stamp is None else running.stamp
+
+    def note_effect(self, work: Work | None) -> None:
+        """What a handler's task does comes from the handler's frame, too."""
+        while work is not None:
+            running = self.running_of(work)
+            if running is not None:
+                running.has_effect = True
+            work = work.parent if work.item is None else None
+
+    def directions(self, act: Act, running: _Running | None) -> tuple[str, ...]:
+        if act.do == "pass" or act.way == "on":
+            item = None if running is None else running.sending.item
+            its = None if running is None or isinstance(item, InterruptionFrame) else running.sending.direction
+            return (its or "down",)
+        return ("down", "up") if act.way == "both" else (act.way,)
+
+    def running_of(self, work: Work) -> _Running | None:
+        """The handler or task; None for a task of `lifespan`."""
+        if work.item is None:
+            return self.tasks.get(work)
+        return next((each for each in self.actors[work.actor].running.values() if each.work is work), None)
+
+    # ---- timers
+
+    def arm(self, name: str, tick: Tick, act: Act) -> None:
+        before = self.timers.pop((name, tick), None)
+        if before is not None and before <= self.time + 1e-9:
+            fired = self.fire(name, tick, self.epoch)
+            # At the very moment, either may have come first.
+            if abs(before - self.time) < 1e-9:
+                self.uncertain_timers.add((name, tick))
+            fired.may_be_missing = (name, tick) in self.uncertain_timers
+        if act.do == "arm":
+            self.timers[name, tick] = self.time + act.seconds
+
+    def fire(self, name: str, tick: Tick, epoch: int) -> Sending:
+        sending = self.send(tick, name, None, name, epoch, immune=True, is_adjacent=False)
+        if not self.actors[name].handles(tick):
+            sending.state = "due: unknown address"
+        return sending
+
+    # ---- handling
+
+    def find(self, delivery: Delivery) -> Sending | None:
+        """The open sending that a delivery is about."""
+        receiver = delivery.receiver.name
+        sender = None if delivery.sender is None else delivery.sender.name
+        item = delivery.frame
+        if isinstance(item, InterruptionFrame):
+            known = self.interruptions.get(receiver, [])
+            return next((each for each in known if each.item == item and each.state != "ended"), None)
+        unended = [
+            each
+            for each in self.open.get(self.key(item, sender, delivery.direction, receiver), ())
+            if each.state != "ended"
+        ]
+        waiting = [each for each in unended if each.state != "handled"]
+        if isinstance(item, Tick) and not waiting:
+            moment = self.timers.get((receiver, item))
+            if moment is not None and moment <= delivery.time + 1e-9:
+                del self.timers[receiver, item]
+                return self.fire(receiver, item, delivery.epoch)
+        return next(iter((*waiting, *unended)), None)
+
+    def delivered(self, delivery: Delivery) -> None:
+        item, receiver = delivery.frame, delivery.receiver.name
+        if isinstance(item, ErrorFrame):
+            return
+        actor = self.actors.get(receiver)
+        if isinstance(item, LIFECYCLE):
+            if actor is not None:
+                # Cancel waits for nothing: what was cut by it may still unwind.
+                lane = (
+                    "cancel"
+                    if isinstance(item, CancelFrame)
+                    else "ordered"
+                    if isinstance(item, (EndFrame, StopFrame))
+                    else "system"
+                )
+                sending = Sending(
+                    self.number, item, None, "down", receiver, delivery.epoch, immune=True, is_lifecycle=True
+                )
+                self.begin(actor, lane, sending, delivery)
+            return
+        sending_found = self.find(delivery)
+        if sending_found is None or sending_found.state != "waiting":
+            # What left at an end before an interruption of the same step is no complaint.
+            if sending_found is not None and sending_found.was_sent_with_interruption and actor is None:
+                sending_found.state = "ended"
+                return
+            if sending_found is not None and sending_found.state == "handled":
+                self.complain("CH5", f"handled twice: {sending_found}")
+            else:
+                self.complain("CH5", f"{receiver} got what wasn't on its way: {item!r}, {sending_found}")
+            return
+        sending = sending_found
+        self.compare(sending, delivery)
+        sending.item = item  # equal, and from here on the very object
+        if actor is None:
+            if not sending.immune and sending.stamp < self.epoch:
+                self.complain("IN3", f"left the session too late: {sending}, now epoch {self.epoch}")
+            sending.state = "ended"
+            return
+        self.begin(actor, sending.lane, sending, delivery)
+
+    def compare(self, sending: Sending, delivery: Delivery) -> None:
+        if delivery.receiver.name != sending.receiver:
+            self.complain("DL1", f"{sending} was handled by {delivery.receiver}")
+        self.compare_stamp(sending, delivery)
+        if delivery.immune != sending.immune:
+            self.complain("IN5", f"{sending}: immune is {delivery.immune}")
+
+    def begin(self, actor: _Actor, lane: str, sending: Sending, delivery: Delivery) -> None:
+        name = actor.part.name
+        if lane in actor.running:
+            self.complain("DL3", f"{name} begins {sending.item!r} while {actor.running[lane].sending} is in hand")
+        if actor.is_down:
+            self.complain("SU1", f"{name} is down and begins {sending.item!r}")
+        waiting = tuple(
+            each
+            for each in (*self.waiting_in_system_lane(name), *self.interruptions[name])
+            if each.state == "waiting" and each is not sending and not each.may_be_missing
+        )
+        system = actor.running.get("system")
+        is_busy = system is not None and actor.part.handlings[type(system.sending.item)].is_async
+        begin = Begin(
+            self.number, sending, self.epoch, waiting, is_busy, actor.gate, actor.handles(InterruptionFrame(0))
+        )  # fmt: skip
+        if not self.is_vague:
+            self.account.begins.append(begin)
+        sending.state = "handled"
+        item = sending.item
+        is_immune_handler = lane == "ordered" and sending.immune
+        stamp = None if is_immune_handler else sending.stamp if lane == "ordered" else self.epoch
+        actor.running[lane] = _Running(sending, self.epoch, stamp)
+        if isinstance(item, (EndFrame, StopFrame)):
+            self.account.last_progress = self.time
+            if actor.has_ended:
+                self.complain("LC3", f"{name} gets EndFrame, and has had it")
+
+    def waiting_in_system_lane(self, name: str) -> Iterator[Sending]:
+        """What is known to wait in an actor's own system lane."""
+        for sendings in self.open.values():
+            for each in sendings:
+                if each.receiver == name and each.is_system and each.is_adjacent:
+                    yield each
+
+    def began(self, entry: Began) -> None:
+        work = entry.work
+        self.account.last_progress = self.time
+        if work.item is None:
+            return
+        actor = self.actors[work.actor]
+        running = next(
+            (each for each in actor.running.values() if each.sending.item is work.item and each.work is None), None
+        )
+        if running is None:
+            self.complain("DL1", f"{work.actor} handles {work.item!r}, of which there was no delivery")
+            return
+        running.work = work
+        sender = None if entry.sender is None else entry.sender.name
+        if not running.sending.is_lifecycle and sender != running.sending.sender:
+            self.complain("DL1", f"{work.actor} sees the sender {sender} of {running.sending}")
+
+    def started(self, entry: Started) -> None:
+        if not entry.is_certain:
+            return
+        running = None if entry.task.parent is None else self.running_of(entry.task.parent)
+        # A task has its handler's stamp, or that of the moment where the handler has none.
+        stamp = (
+            None if entry.task.in_life else self.epoch if running is None or running.stamp is None else running.stamp
+        )
+        task = Sending(self.number, None, None, None, entry.task.actor, 0, immune=False, is_of_life=entry.task.in_life)
+        self.tasks[entry.task] = _Running(task, self.epoch, stamp, entry.task)
+
+    def assigned(self, entry: Assigned) -> None:
+        actor = self.actors[entry.work.actor]
+        running = self.running_of(entry.work)
+        if running is None or running.is_settled:
+            return  # what a dead incarnation still writes down, nobody sees
+        if not entry.is_certain and self.account.closing_since < math.inf:
+            actor.has_vague_memory = True
+        if entry.before != actor.memory and not actor.has_vague_memory:
+            self.complain("SU2", f"{entry.work.actor} remembers {entry.before}, but had assigned {actor.memory}")
+        self.note_effect(entry.work)
+        actor.memory = entry.after
+
+    def finished(self, entry: Finished) -> None:
+        self.account.last_progress = self.time
+        work, how = entry.work, entry.how
+        if work.item is None:
+            self.tasks.pop(work, None)
+            return
+        actor = self.actors[work.actor]
+        running = self.running_of(work)
+        if running is None:
+            return
+        lane = next(lane for lane, each in actor.running.items() if each is running)
+        sending = running.sending
+        if how == "raised" and not running.is_settled:
+            return  # what follows is told by the failure
+        del actor.running[lane]
+        if running.is_settled:
+            return
+        if how == "cut" and not running.is_cut and not self.is_closing and not self.may_be_ending(actor):
+            self.complain("IN7", f"{work.actor} was cut for no reason while handling {sending}")
+        if isinstance(sending.item, (EndFrame, StopFrame)):
+            actor.has_ended = True
+        if isinstance(sending.item, InterruptionFrame) and how == "done":
+            actor.gate = max(actor.gate, sending.stamp)
+        # What the session's end cuts may have been returned to its lane, and is dropped there.
+        sending.state = "cut by the end" if how == "cut" and not running.is_cut else "ended"
+
+    def may_be_ending(self, actor: _Actor) -> bool:
+        return actor.is_given_up or self.account.closing_since < math.inf
+
+    # ---- interruptions
+
+    def interrupt(self, by: Work | None, at: int | None = None) -> None:
+        """The interruption step, as the rules tell it."""
+        if by is not None and self.account.closing_since < math.inf:
+            actor = self.actors[by.actor]
+            if EndFrame not in actor.part.handlings or self.is_closing:
+                self.is_vague = True  # it may have ended
+            if actor.has_ended:
+                return
+        own = None if by is None else self.running_of(by)
+        if own is not None:
+            in_hand = own.sending.item
+            answers = isinstance(in_hand, InterruptionFrame) and in_hand.epoch == self.epoch
+            # A task of `lifespan` belongs to no turn: it asks at the present moment.
+            begun = self.epoch if own.sending.is_of_life else own.began_epoch
+            merges = (begun if at is None else at) < self.epoch
+            if answers or merges:
+                own.began_epoch = self.epoch
+                if own.stamp is not None:
+                    own.stamp = self.epoch
+                return
+        self.epoch += 1
+        if own is not None:
+            own.began_epoch = self.epoch
+            if own.stamp is not None:
+                own.stamp = self.epoch
+        for sendings in self.open.values():
+            for sending in sendings:
+                if sending.state == "waiting" and not sending.is_system and not sending.immune:
+                    sending.state = "due: interrupted"
+        for actor in self.order:
+            running = actor.running.get("ordered")
+            if running is not None and running is not own and not running.sending.immune and not running.is_settled:
+                running.is_cut = True
+                running.sending.state = "ended"
+            self.lay_interruption(actor, None if by is None else by.actor)
+        for work, task in self.tasks.items():
+            if work.interruptible and task is not own:
+                task.is_cut = True
+
+    def lay_interruption(self, actor: _Actor, sender: str | None) -> None:
+        name = actor.part.name
+        if not actor.handles(InterruptionFrame(0)) or actor.is_given_up:
+            return
+        for waiting in self.interruptions[name]:
+            if waiting.state == "waiting":
+                waiting.state = "due: merged"
+        item = InterruptionFrame(self.epoch)
+        sending = Sending(self.number, item, sender, None, name, self.epoch, immune=True, is_adjacent=True)
+        self.account.sendings.append(sending)
+        self.interruptions[name] = [each for each in self.interruptions[name] if each.state != "ended"]
+        self.interruptions[name].append(sending)
+        # It may have left already.
+        sending.may_be_missing = self.is_closing or (
+            self.account.closing_since < math.inf and (actor.has_ended or EndFrame not in actor.part.handlings)
+        )
+
+    # ---- drops
+
+    def dropped(self, entry: Dropped) -> None:
+        delivery, reason = entry.delivery, entry.reason
+        item = delivery.frame
+        if isinstance(item, EndFrame) and delivery.receiver.name in self.actors:
+            self.actors[delivery.receiver.name].is_given_up = True
+        if isinstance(item, (*LIFECYCLE, ErrorFrame)):
+            return
+        sending = self.find(delivery)
+        if sending is None:
+            if reason == "finished" and self.account.closing_since < math.inf:
+                return  # by one that the end has cut and that hasn't heard of it yet
+            self.complain("CH5", f"dropped, but not on its way: {item!r} at {delivery.receiver}, {reason}")
+            return
+        self.compare_stamp(sending, delivery)
+        expected = sending.state
+        sending.state, sending.dropped = "ended", reason
+        if expected == f"due: {reason}":
+            return
+        if reason in ("finished", "cancelled"):
+            if isinstance(item, InterruptionFrame) and sending.receiver in self.actors:
+                receiver = self.actors[sending.receiver]
+                receiver.gate = max(receiver.gate, sending.stamp)  # Cancel waits for nothing
+            if self.account.closing_since == math.inf:
+                self.complain("CH5", f"dropped as {reason} before the session ends: {sending}")
+            return
+        if (
+            reason == "partial"
+            and expected in ("handled", "cut by the end")
+            and self.may_be_ending(self.actors[sending.receiver])
+        ):
+            return
+        # One that was sent too late by an actor that has ended, or waits where its receiver has gone.
+        if expected == "due: finished" and reason == "stale":
+            return
+        if {expected, reason} == {"due: interrupted", "stale"} and sending.was_sent_with_interruption:
+            return
+        self.complain("CH5", f"dropped as {reason}, but was {expected}: {sending}")
+
+    def compare_stamp(self, sending: Sending, delivery: Delivery) -> None:
+        # The model can't know in which epoch a timer came; its stamp decides nothing.
+        if delivery.epoch != sending.stamp and not isinstance(sending.item, Tick):
+            self.complain("IN2", f"{sending} is stamped {delivery.epoch}")
+
+    # ---- failures
+
+    def failed(self, failure: Failure) -> None:
+        name = failure.address.name
+        actor = self.actors[name]
+        if actor.is_down:
+            # Only leaving `lifespan` may still fail.
+            return
+        self.failures += 1
+        if self.failures > self.story.plan.max_restarts:
+            self.is_vague = True  # it may have escalated
+        if self.account.closing_since < math.inf and not all(EndFrame in each.part.handlings for each in self.order):
+            self.is_vague = True  # whom EndFrame has passed isn't restarted
+        blamed = not isinstance(failure.error, Killed)
+        failing = None
+        if failure.delivery is not None:
+            item = failure.delivery.frame
+            failing = next((each for each in actor.running.values() if each.sending.item is item), None)
+            if failing is None:
+                self.complain("SU4", f"{name} failed with {item!r}, which it didn't have in hand")
+            if isinstance(item, (EndFrame, StopFrame)):
+                # It passes after a failure, too: this actor has ended, and takes nobody with it.
+                actor.has_ended = actor.is_given_up = True
+        for running in list(actor.running.values()):
+            self.settle(actor, running, blamed=blamed and running is failing)
+        actor.is_given_up = actor.is_given_up or actor.has_ended
+        for other in self.group(actor):
+            for running in list(other.running.values()):
+                self.settle(other, running, blamed=blamed and running is failing)
+            other.is_down = True
+            for work, task in self.tasks.items():
+                if work.actor == other.part.name:
+                    task.is_settled = True
+
+    def group(self, actor: _Actor) -> list[_Actor]:
+        """Who goes down with it."""
+        place = self.order.index(actor)
+        those = {"one_for_one": [actor], "one_for_all": self.order, "rest_for_one": self.order[place:]}
+        if self.is_closing or actor.has_ended:
+            return [actor]
+        return [
+            each
+            for each in those[self.story.plan.strategy]
+            if not each.is_down and (each is actor or not (each.has_ended or each.is_given_up))
+        ]
+
+    def settle(self, actor: _Actor, running: _Running, *, blamed: bool) -> None:
+        lane = next(lane for lane, each in actor.running.items() if each is running)
+        sending = running.sending
+        is_async = actor.part.handlings[type(sending.item)].is_async
+        running.is_settled = True
+        # A handler that waits hears of it later; nothing it does then counts.
+        del actor.running[lane]
+        if sending.is_lifecycle:
+            # EndFrame passes, unless nothing has come of it and it isn't this actor that failed.
+            if isinstance(sending.item, (EndFrame, StopFrame)) and running.has_effect:
+                actor.has_ended = True
+            return
+        if running.is_cut:
+            return
+        if self.is_closing:
+            sending.state = "cut by the end"
+            return
+        if is_async and running.has_effect:
+            sending.state = "due: partial"
+            if isinstance(sending.item, InterruptionFrame):
+                actor.gate = max(actor.gate, sending.stamp)
+            return
+        sending.failures += blamed
+        if sending.failures > 1:
+            sending.state = "due: poison"
+            if isinstance(sending.item, InterruptionFrame):
+                actor.gate = max(actor.gate, sending.stamp)
+        elif not sending.is_system and not sending.immune and sending.stamp < self.epoch:
+            sending.state = "due: interrupted"
+        else:
+            sending.state = "waiting"
+
+    # ---- rest and end
+
+    def rested(self, entry: Rested) -> None:
+        """At rest something waits only where somebody is stuck."""
+        if any(actor.is_down or actor.is_entering for actor in self.order) or self.account.closing_since < math.inf:
+            return
+        stuck = -1
+        for actor in self.order:
+            system, ordered = entry.lanes[actor.part.name]
+            in_hand = actor.running.get("system")
+            if in_hand is not None:
+                if isinstance(in_hand.sending.item, StartFrame):
+                    return
+                if isinstance(in_hand.sending.item, InterruptionFrame) or actor.handles(InterruptionFrame(0)):
+                    stuck = actor.part.index
+            elif system:
+                self.complain("CH3", f"nothing goes on, and {system} wait in the system lane of {actor.part.name}")
+            if "ordered" in actor.running:
+                stuck = actor.part.index
+        for actor in self.order[stuck + 1 :]:
+            _, ordered = entry.lanes[actor.part.name]
+            if ordered:
+                self.complain("CH3", f"nothing goes on, and {ordered} wait in the ordered lane of {actor.part.name}")
+
+    def close(self) -> None:
+        self.account.is_vague = self.is_vague
+        end = min(self.account.closing_since, self.time)
+        for sending in self.account.sendings:
+            if sending.state == "waiting" and not sending.may_be_missing:
+                self.complain("CH5", f"lost: {sending}")
+            elif sending.state.startswith("due") and not (sending.was_sent_with_interruption or sending.may_be_missing):
+                self.complain("CH5", f"never told of: {sending}")
+        for (name, tick), moment in self.timers.items():
+            if moment < end and self.actors[name].handles(tick) and (name, tick) not in self.uncertain_timers:
+                self.complain("SU5", f"the timer {tick} of {name}, due at {moment:.3f} s, never came")
+        for name, actor in self.actors.items():
+            kept = self.story.trace.durable[name]["memory"]
+            if kept != actor.memory and not actor.has_vague_memory:
+                self.complain("SU2", f"at the end {name} remembers {kept}, but had assigned {actor.memory}")
