@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import attrs
 import trio
 
+from ..channels.credentials import masked
 from ..channels.frames import ErrorFrame
 from .delivery import Delivery, Restart
 from .errors import ConfigurationError, Unrecoverable
@@ -157,15 +158,15 @@ class Supervisor:
     def _whole_story(self, last: _Story) -> ExceptionGroup[Exception]:
         stories = [*(each for each in self._counted if each is not last), last]
         for each in stories:
-            each.error.add_note(f"in {each.place}")
+            each.error.add_note(masked(f"in {each.place}"))
         first = stories[0]
         why = (
             "it can't heal"
             if isinstance(last.error, HOPELESS)
             else f"more than {self.max_restarts} restarts within {self.within:g} s"
         )
-        return ExceptionGroup(
+        told = (
             f"the session failed: {last.place}, {why}; the first cause was"
-            f" {type(first.error).__name__}: {first.error} in {first.place}",
-            [each.error for each in stories],
+            f" {type(first.error).__name__}: {first.error} in {first.place}"
         )
+        return ExceptionGroup(masked(told), [each.error for each in stories])

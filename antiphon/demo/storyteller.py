@@ -15,6 +15,7 @@ from ..channels import (
     InterruptionFrame,
     TranscriptionFrame,
     TTSTextFrame,
+    masked,
 )
 from .story import Moment, Speech, Story, Who, Word
 from .transcript import Transcript
@@ -120,7 +121,7 @@ class Storyteller:
 
     def failed(self, failure: Failure) -> None:
         self._moments.append(Moment("failure", self.now(), failure.address.name))
-        self._transcript.failed(failure.address.name, str(failure.error))
+        self._transcript.failed(failure.address.name, masked(str(failure.error)))
 
     def restarted(self, restart: Restart) -> None:
         self._moments.append(Moment("restart", self.now(), restart.address.name))

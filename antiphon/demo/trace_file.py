@@ -11,7 +11,7 @@ import attrs
 import trio
 
 from ..actors import Address, Delivery, Dropped, Failure, Observer, Restart, Stall
-from ..channels import Frame
+from ..channels import Frame, masked
 
 __all__ = ["TraceFile"]
 
@@ -41,7 +41,8 @@ class TraceFile(Observer):
 
     def failed(self, failure: Failure) -> None:
         self._write(
-            "failed", {"actor": failure.address.name, "error": f"{type(failure.error).__name__}: {failure.error}"}
+            "failed",
+            {"actor": failure.address.name, "error": masked(f"{type(failure.error).__name__}: {failure.error}")},
         )
 
     def restarted(self, restart: Restart) -> None:

@@ -27,7 +27,7 @@ from antiphon import (
     state,
 )
 from antiphon.actors import Effects
-from antiphon.channels import ErrorFrame, Frame, StartFrame
+from antiphon.channels import ErrorFrame, Frame, StartFrame, TextFrame
 from antiphon.scenarios import Item, Kill, Sleep, Trace, play
 from tests.actors.notes import Alarm, Ask, Kept, Note, Order, Passes, both, texts
 
@@ -752,3 +752,16 @@ class TaskFails(Actor):
     async def fail(self, text: str) -> None:
         await trio.sleep(1)
         raise Crash(text)
+
+
+def test_the_story_of_a_session_that_failed_shows_no_secret() -> None:
+    @actor
+    class Rejected(Actor):
+        @on(TextFrame)
+        def ask(self, frame: TextFrame) -> None:
+            raise Unrecoverable("401 for api_key=abcdef1234567890")
+
+    trace = play(Pipeline(Rejected()), [TextFrame("hello")])
+    assert isinstance(trace.ended, ExceptionGroup)
+    assert "abcdef1234567890" not in trace.ended.message
+    assert "api_key=***" in trace.ended.message
