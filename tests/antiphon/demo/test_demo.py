@@ -1,0 +1,166 @@
+"""The command `antiphon demo` as a person runs it: in a process of its own, in real time, judged by what it leaves."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import attrs
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from antiphon.actors.transports import pcm
+
+pytestmark = pytest.mark.needs("pocketsphinx", "espeakng-loader")
+
+ROOT = Path(__file__).resolve().parents[3]
+COMMAND = [str(Path(sys.executable).with_name("antiphon")), "demo"]
+SILENT = 30
+"""Samples below this amplitude are no sound: the recorded clips hiss a little."""
+
+
+@attrs.frozen
+class Run:
+    """One conversation that was held."""
+
+    out: Path
+    code: int
+    said: str
+
+    @property
+    def verdict(self) -> str:
+        return self.said.strip().splitlines()[-1]
+
+    def events(self) -> list[dict[str, Any]]:
+        return [json.loads(line) for line in (self.out / "trace.jsonl").read_text().splitlines()]
+
+    def sound(self) -> tuple[npt.NDArray[np.int16], npt.NDArray[np.int16], int]:
+        """The caller's samples, the agent's, and how many there are in a second."""
+        tape = pcm.read_wav(self.out / "conversation.wav")
+        both = np.frombuffer(tape.audio, "<i2").reshape(-1, 2)
+        return both[:, 0], both[:, 1], tape.sample_rate
+
+
+def hold(folder: Path, **conversations: list[str]) -> dict[str, Run]:
+    """Hold conversations side by side, as many as there are cores to bear it."""
+    started = {}
+    for name, options in conversations.items():
+        out = folder / name
+        log = (folder / f"{name}.txt").open("w")
+        process = subprocess.Popen(
+            [*COMMAND, "--out", str(out), *options], stdout=log, stderr=subprocess.STDOUT, cwd=ROOT
+        )
+        started[name] = (process, out, log)
+    done = {}
+    for name, (process, out, log) in started.items():
+        code = process.wait(timeout=120)
+        log.close()
+        done[name] = Run(out, code, (folder / f"{name}.txt").read_text())
+    return done
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Run]:
+    folder = tmp_path_factory.mktemp("demos")
+    booked = hold(folder, undisturbed=[], killed=["--kill", "stt@4.0"])
+    failed = hold(folder, mumbled=["--caller", "examples/mumble.wav"], deaf=["--deaf"])
+    return {**booked, **failed}
+
+
+def cut_in(run: Run) -> float:
+    """When the caller cut the agent's speech: the first interruption of which something had been heard."""
+    events = run.events()
+    epoch = next(
+        event["fields"]["epoch"]
+        for event in events
+        if event.get("type") == "HeardFrame" and event["fields"].get("played") and event["to"] == "assistant"
+    )
+    return next(
+        float(event["time"])
+        for event in events
+        if event.get("type") == "InterruptionFrame"
+        and event["to"] == "output"
+        and event["fields"].get("epoch") == epoch
+    )
+
+
+def test_the_table_is_booked(runs: dict[str, Run]) -> None:
+    run = runs["undisturbed"]
+    assert (run.code, run.verdict) == (0, "Booked: 4 people on Friday at 19:30."), run.said
+
+
+def test_the_agent_is_silent_one_chunk_after_the_interruption(runs: dict[str, Run]) -> None:
+    run = runs["undisturbed"]
+    _, agent, rate = run.sound()
+    time = cut_in(run)
+    assert np.abs(agent[round((time - 0.3) * rate) : round(time * rate)]).max() > SILENT, "nothing was cut"
+    after = agent[round((time + 0.02) * rate) : round((time + 1.0) * rate)]
+    assert np.abs(after).max() <= SILENT
+
+
+def test_the_agent_is_silent_half_a_second_after_the_callers_first_sound(runs: dict[str, Run]) -> None:
+    run = runs["undisturbed"]
+    caller, agent, rate = run.sound()
+    time = cut_in(run)
+    loud = np.flatnonzero(np.abs(caller) > SILENT) / rate
+    # The caller's speech around the cut began where no sound had been for a second.
+    before = loud[loud <= time]
+    pauses = np.flatnonzero(np.diff(before) > 1.0)
+    began = float(before[pauses[-1] + 1])
+    after = agent[round((began + 0.5) * rate) : round((began + 1.0) * rate)]
+    assert np.abs(after).max() <= SILENT
+
+
+def test_the_interrupted_message_holds_the_words_that_were_heard(runs: dict[str, Run]) -> None:
+    heard: list[str] = []
+    commits: list[tuple[str, str]] = []
+    for event in runs["undisturbed"].events():
+        if event.get("to") == "assistant" and event.get("type") == "LLMFullResponseStartFrame":
+            heard = []
+        elif event.get("to") == "assistant" and event.get("type") == "TTSTextFrame":
+            heard.append(event["fields"]["text"])
+        elif event.get("to") == "user" and event.get("type") == "Commit" and event["fields"].get("interrupted"):
+            commits.append((event["fields"]["messages"][0]["content"], " ".join(heard)))
+    assert len(commits) == 1
+    written, said = commits[0]
+    assert written == said
+
+
+def test_a_recogniser_that_is_killed_costs_nothing_but_time(runs: dict[str, Run]) -> None:
+    run = runs["killed"]
+    assert (run.code, run.verdict) == (0, "Booked: 4 people on Friday at 19:30."), run.said
+    assert "stt        restarted" in run.said
+
+
+def test_the_timeline_shows_the_restart(runs: dict[str, Run]) -> None:
+    picture = (runs["killed"].out / "timeline.svg").read_text()
+    assert "1 failure, 1 restart" in picture
+
+
+def test_a_mumbling_caller_gets_no_table(runs: dict[str, Run]) -> None:
+    run = runs["mumbled"]
+    assert (run.code, run.verdict) == (1, "Not booked: the agent understood nothing of what the caller said."), run.said
+
+
+def test_a_deaf_agent_books_nothing_and_says_why(runs: dict[str, Run]) -> None:
+    run = runs["deaf"]
+    assert (run.code, run.verdict) == (1, "Not booked: the agent heard nothing, for it is deaf (--deaf)."), run.said
+
+
+@pytest.mark.parametrize(
+    ("options", "complaint"),
+    [
+        (["--kill", "stt"], "write NAME@SECONDS"),
+        (["--kill", "brain@4"], "the actors are input, vad, stt"),
+        (["--caller", "nobody.wav"], "is no file"),
+        (["--loud"], "unrecognized arguments"),
+    ],
+)
+def test_a_wrong_option_is_explained(options: list[str], complaint: str) -> None:
+    done = subprocess.run([*COMMAND, *options], capture_output=True, text=True, cwd=ROOT)
+    assert done.returncode == 2
+    assert complaint in done.stderr
