@@ -1,8 +1,8 @@
 """Speech synthesis without a network: espeak-ng, in an engine of its own, with the place of every word.
 
 1. What is to be said, and what must keep its place among it, is a durable list. One task works it off; handlers only add to it.
-2. The same sentence gives the same frames. So what is durable of the one in hand is how many have left: an engine that dies
-   in the middle of it is replaced by one that says it again, and goes on where the other was.
+2. Of the sentence in hand it is durable how much has left, in words and in sound. An engine that dies in the middle of it is
+   replaced by one that says it again, from which that much is left out: no word is lost, and none said twice.
 3. Before each step the task asks whether it has been cut: who gets room at the moment of an interruption isn't told.
 """
 
@@ -59,6 +59,14 @@ class _Sentence:
 
 
 @attrs.frozen
+class _Sent:
+    """How much of a sentence has left."""
+
+    words: int = 0
+    chunks: int = 0
+
+
+@attrs.frozen
 class _Close:
     """The synthesis in hand is complete."""
 
@@ -106,12 +114,13 @@ class EspeakTTS(Actor):
     to_do: tuple[_ToDo, ...] = durable(())
     of_epoch: int = durable(0)
     """The epoch in which the list began."""
-    sent: int = durable(0)
-    """Frames of the list's first sentence that have left."""
+    sent: _Sent = durable(_Sent())
+    """Of the list's first sentence."""
     context_id: str | None = durable(None)
     """The synthesis that is open."""
     context_samples: int = durable(0)
     """Sound of its sentences that have left whole."""
+    contexts: int = durable(0)
     count: int = durable(0)
 
     engine: Engine | None = state(None)
@@ -173,7 +182,7 @@ class EspeakTTS(Actor):
 
     @on(InterruptionFrame)
     def forget(self, frame: InterruptionFrame) -> None:
-        self.gathered, self.sent, self.context_id, self.context_samples = "", 0, None, 0
+        self.gathered, self.sent, self.context_id, self.context_samples = "", _Sent(), None, 0
         self.to_do, self.worker = tuple(each for each in self.to_do if isinstance(each, Uninterruptible)), None
         self.asked.clear()
         self.done.unpark_all()
@@ -225,8 +234,9 @@ class EspeakTTS(Actor):
             else:
                 await self.push(item)
             await trio.lowlevel.checkpoint_if_cancelled()
-        self.worker = None
-        self.done.unpark_all()
+        if self.worker == number:
+            self.worker = None
+            self.done.unpark_all()
 
     async def _close(self) -> None:
         context_id, self.context_id = self.context_id, None
@@ -235,40 +245,44 @@ class EspeakTTS(Actor):
             await self.push(TTSStoppedFrame(context_id))
 
     async def _say(self, sentence: _Sentence) -> None:
-        if self.context_id is None:
-            self.count += 1
-            self.context_id = f"espeak-{self.count}"
-            await self.push(TTSStartedFrame(self.context_id, sentence.append_to_context))
         synthesis = self.asked[sentence.id]
-        place, samples, rest = 0, 0, b""
+        if self.context_id is None:
+            self.contexts += 1
+            self.context_id = f"espeak-{self.contexts}"
+            await self.push(TTSStartedFrame(self.context_id, sentence.append_to_context))
+        made, rest = _Sent(), b""
         size = 2 * round(CHUNK_SECONDS * self.sample_rate)
-        while True:
+        is_done = False
+        while not is_done:
             self.allow(SYNTHESIS_SECONDS)
             wire = await synthesis.next()
-            frames: list[Frame] = []
             if isinstance(wire, bytes):
                 rest += wire
             elif "word" in wire:
-                frames.append(self._word(wire, sentence))
+                made = attrs.evolve(made, words=made.words + 1)
+                if made.words > self.sent.words:
+                    await self._send(self._word(wire, sentence), words=1)
             elif "error" in wire:
                 await self.push(Up(ErrorFrame(wire["error"], processor=str(self.address))))
-            elif "done" in wire:
+            else:
+                is_done = True
                 rest = rest.ljust(-(-len(rest) // size) * size, b"\0")
             while len(rest) >= size:
-                frames.append(TTSAudioRawFrame(rest[:size], self.context_id, sample_rate=self.sample_rate))
-                samples, rest = samples + size // 2, rest[size:]
-            for frame in frames:
-                place += 1
-                if place > self.sent:
-                    await trio.lowlevel.checkpoint_if_cancelled()
-                    self.sent = place
-                    await self.push(frame)
-            if not isinstance(wire, bytes) and "done" in wire:
-                break
+                chunk, rest = rest[:size], rest[size:]
+                made = attrs.evolve(made, chunks=made.chunks + 1)
+                if made.chunks > self.sent.chunks:
+                    frame = TTSAudioRawFrame(chunk, self.context_id, sample_rate=self.sample_rate)
+                    await self._send(frame, chunks=1)
         await trio.lowlevel.checkpoint_if_cancelled()
-        self.to_do, self.sent, self.context_samples = self.to_do[1:], 0, self.context_samples + samples
+        self.context_samples += self.sent.chunks * size // 2
+        self.to_do, self.sent = self.to_do[1:], _Sent()
         del self.asked[sentence.id]
         self._ask()
+
+    async def _send(self, frame: Frame, *, words: int = 0, chunks: int = 0) -> None:
+        await trio.lowlevel.checkpoint_if_cancelled()
+        self.sent = _Sent(self.sent.words + words, self.sent.chunks + chunks)
+        await self.push(frame)
 
     def _word(self, wire: Mapping[str, Any], sentence: _Sentence) -> TTSTextFrame:
         offset = round((self.context_samples + wire["offset"]) * 1e9 / self.sample_rate)
@@ -290,7 +304,7 @@ class EspeakTTS(Actor):
                 speaking = self.asked.get(wire["started"])
             elif "error" in wire and wire.get("fatal"):
                 raise Unrecoverable(f"{self.address}: {wire['error']}")
-            elif (synthesis := self.asked.get(wire.get("id") or wire.get("done"))) is not None:
+            elif (synthesis := self.asked.get(str(wire.get("id") or wire.get("done")))) is not None:
                 synthesis.put(wire)
 
     def _engine(self) -> Engine:
