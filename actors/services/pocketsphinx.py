@@ -1,7 +1,10 @@
 """Speech recognition without a network: pocketsphinx, in an engine of its own.
 
-What was said is decided per utterance: VAD frames bracket it. The sound of each utterance is kept until its final has come, so an engine
-that dies in the middle of a word is replaced by one that hears it again, and says the same.
+What was said is decided per utterance: VAD frames bracket it.
+
+1. The sound of each utterance is kept until its final has come, so an engine that dies in the middle of a word is replaced by one that
+   hears it again, and says the same.
+2. What the dead one had said and nobody handled yet isn't believed: its successor says it anew.
 """
 
 from __future__ import annotations
@@ -13,8 +16,10 @@ from pathlib import Path
 from typing import Any
 
 import attrs
+import trio
 
 from ...channels.frames import (
+    EndFrame,
     InputAudioRawFrame,
     InterimTranscriptionFrame,
     StartFrame,
@@ -33,6 +38,10 @@ __all__ = ["PocketsphinxSTT"]
 ENGINE = Path(__file__).parent.parent / "engines" / "pocketsphinx_engine.py"
 SAMPLE_RATE = 16000
 BYTES_A_SECOND = 2 * SAMPLE_RATE
+KEPT_SECONDS = 30.0
+"""Of the sound without a final; only an engine that is far behind makes it matter."""
+END_SECONDS = 5.0
+"""How long the end of the session waits for finals."""
 
 
 @attrs.frozen
@@ -42,6 +51,22 @@ class _Utterance:
     id: str
     audio: tuple[bytes, ...] = attrs.field(repr=lambda audio: f"<{sum(map(len, audio))} bytes>")
     has_ended: bool = False
+    lost: int = 0
+    """Bytes of its beginning that aren't kept any more."""
+
+    def with_sound(self, audio: bytes) -> _Utterance:
+        """Longer by that; of what is too long to keep the beginning falls away."""
+        kept, lost = (*self.audio, audio), self.lost
+        over = sum(map(len, kept)) - round(KEPT_SECONDS * BYTES_A_SECOND)
+        while over > 0:
+            lost, over = lost + len(kept[0]), over - len(kept[0])
+            kept = kept[1:]
+        return attrs.evolve(self, audio=kept, lost=lost)
+
+    def without(self, samples: int) -> _Utterance:
+        """What is left behind so many samples of what the engine was given."""
+        audio = b"".join(self.audio)[max(0, 2 * samples - self.lost) :]
+        return attrs.evolve(self, audio=(audio,) if audio else (), lost=max(0, self.lost - 2 * samples))
 
 
 @attrs.frozen
@@ -49,6 +74,8 @@ class _Heard:
     """To itself: what the engine said."""
 
     wire: Mapping[str, Any] = attrs.field(converter=freeze)
+    engine: int
+    """The process that said it."""
 
 
 @actor
@@ -81,6 +108,8 @@ class PocketsphinxSTT(Actor):
     """Utterances without a final; the last one may still be going on."""
     count: int = durable(0)
     engine: Engine | None = state(None)
+    finals: trio.lowlevel.ParkingLot = state(trio.lowlevel.ParkingLot)
+    """Who waits for the next one."""
 
     def __attrs_post_init__(self) -> None:
         if (self.grammar is None) == (self.language_model is None):
@@ -90,7 +119,10 @@ class PocketsphinxSTT(Actor):
 
     @asynccontextmanager
     async def lifespan(self) -> AsyncIterator[None]:
-        async with self.outside.engine([self.python, "-P", str(ENGINE)]) as self.engine:
+        command = [self.python, "-P", str(ENGINE)]
+        # All that is kept may have to be said at once, to a new engine.
+        room = round((KEPT_SECONDS + self.longest) * BYTES_A_SECOND)
+        async with self.outside.engine(command, max_audio_bytes=room) as self.engine:
             configuration: dict[str, Any] = {
                 "sample_rate": SAMPLE_RATE,
                 "threshold": self.threshold,
@@ -106,6 +138,7 @@ class PocketsphinxSTT(Actor):
             self.engine.send_nowait({"configure": configuration})
             while "configured" not in (wire := await self._receive(self.engine)):
                 assert wire
+            self.open = tuple(attrs.evolve(utterance, lost=0) for utterance in self.open)
             for utterance in self.open:
                 self._say_again(self.engine, utterance)
             self.start_soon(self._listen, self.engine)
@@ -124,8 +157,7 @@ class PocketsphinxSTT(Actor):
         if not self.open or self.open[-1].has_ended:
             self.before = _last(self.pre_roll, (*self.before, frame.audio))
         else:
-            going_on = self.open[-1]
-            self.open = (*self.open[:-1], attrs.evolve(going_on, audio=(*going_on.audio, frame.audio)))
+            self.open = (*self.open[:-1], self.open[-1].with_sound(frame.audio))
             self._engine().send_nowait(frame.audio)
         return frame
 
@@ -140,27 +172,40 @@ class PocketsphinxSTT(Actor):
 
     @on(VADUserStoppedSpeakingFrame)
     def end(self, frame: VADUserStoppedSpeakingFrame) -> VADUserStoppedSpeakingFrame:
-        if self.open and not self.open[-1].has_ended:
-            ended = attrs.evolve(self.open[-1], has_ended=True)
-            self.open = (*self.open[:-1], ended)
-            self._engine().send_nowait({"utterance": "end", "id": ended.id})
+        self._end_utterance()
         return frame
 
     @on(_Heard)
     def tell(self, message: _Heard) -> TranscriptionFrame | InterimTranscriptionFrame | None:
         wire = message.wire
-        if not any(utterance.id == wire.get("id") for utterance in self.open):
-            return None  # said again by a new engine after the old one's final had come
+        if message.engine != self._engine().pid:
+            return None
         if "partial" in wire:
             return InterimTranscriptionFrame(wire["partial"]) if wire["partial"] else None
         self.open = tuple(left for utterance in self.open if (left := _without_final(utterance, wire)) is not None)
+        self.finals.unpark_all()
         return TranscriptionFrame(wire["final"], finalized=not wire.get("more"), result=wire) if wire["final"] else None
+
+    @on(EndFrame)
+    async def finish(self, frame: EndFrame) -> None:
+        """The last words count, too."""
+        self.allow(END_SECONDS)
+        self._end_utterance()
+        with trio.move_on_after(END_SECONDS):
+            while self.open:
+                await self.finals.park()
+
+    def _end_utterance(self) -> None:
+        if self.open and not self.open[-1].has_ended:
+            ended = attrs.evolve(self.open[-1], has_ended=True)
+            self.open = (*self.open[:-1], ended)
+            self._engine().send_nowait({"utterance": "end", "id": ended.id})
 
     async def _listen(self, engine: Engine) -> None:
         while True:
             wire = await self._receive(engine)
             if "partial" in wire or "final" in wire:
-                await self.push(To(self.address, _Heard(wire)))
+                await self.push(To(self.address, _Heard(wire, engine.pid)))
 
     async def _receive(self, engine: Engine) -> Mapping[str, Any]:
         wire = await engine.receive()
@@ -196,7 +241,4 @@ def _without_final(utterance: _Utterance, wire: Mapping[str, Any]) -> _Utterance
     """What is left of an utterance when a final has come: nothing, or the sound that the final doesn't cover."""
     if utterance.id != wire["id"]:
         return utterance
-    if not wire.get("more"):
-        return None
-    audio = b"".join(utterance.audio)[2 * int(wire["samples"]) :]
-    return attrs.evolve(utterance, audio=(audio,) if audio else ())
+    return utterance.without(int(wire["samples"])) if wire.get("more") else None
