@@ -53,6 +53,11 @@ def clip(name: str) -> bytes:
     return bytes(RATE) + pcm.read_wav(CLIPS / f"{name}.wav").audio + bytes(2 * RATE)
 
 
+def command() -> bytes:
+    """A human voice, with silence around it."""
+    return bytes(RATE) + COMMAND.read_bytes() + bytes(2 * RATE)
+
+
 def chunks(audio: bytes) -> Iterator[InputAudioRawFrame]:
     for start in range(0, len(audio), CHUNK):
         yield InputAudioRawFrame(audio[start : start + CHUNK].ljust(CHUNK, b"\0"), RATE)
@@ -167,7 +172,7 @@ async def test_what_is_unlike_the_grammar_becomes_nothing() -> None:
 @human
 async def test_a_human_voice_is_understood() -> None:
     async with hearing(GRAMMAR) as (session, watch):
-        await play_to(session, COMMAND.read_bytes() + bytes(2 * RATE), speed=4)
+        await play_to(session, command(), speed=4)
         await watch.until(lambda: bool(watch.finals))
     assert [frame.text for frame in watch.finals] == ["go forward ten meters"]
 
@@ -211,13 +216,12 @@ def session_address(session: Session) -> Any:
 @human
 async def test_the_transcript_after_a_kill_at_ten_offsets_inside_an_utterance_equals_the_undisturbed_one() -> None:
     """In real time, a few sessions at once: about as long as the speech and one start of an engine each."""
-    audio = bytes(RATE) + COMMAND.read_bytes() + bytes(2 * RATE)
     found: dict[int | None, list[object]] = {}
     limiter = trio.CapacityLimiter(3)
 
     async def hear(at: int | None) -> None:
         async with limiter, hearing(GRAMMAR, watch=Killer(at)) as (session, watch):
-            await play_to(session, audio, speed=2)
+            await play_to(session, command(), speed=2)
             await watch.until(lambda: bool(watch.finals))
             found[at] = told(watch.finals)
             assert len(watch.restarts) == (at is not None)
@@ -264,7 +268,7 @@ async def test_speech_that_comes_while_the_engine_is_down_is_heard_when_it_is_ba
 
 
 @pytest.mark.parametrize("options", [{}, {"grammar": GRAMMAR, "language_model": "en-us"}])
-def test_it_takes_either_a_grammar_or_a_language_model(options: dict[str, str]) -> None:
+def test_it_takes_either_a_grammar_or_a_language_model(options: dict[str, Any]) -> None:
     with pytest.raises(ConfigurationError, match="either a grammar"):
         PocketsphinxSTT(**options)
 
