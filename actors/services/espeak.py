@@ -127,9 +127,9 @@ class EspeakTTS(Actor):
     sample_rate: int = state(0)
     asked: dict[str, _Synthesis] = state(dict[str, _Synthesis])
     """What the engine was asked to say and hasn't been used up."""
-    worker: int | None = state(None)
+    task_number: int | None = state(None)
     """The number of the task that works the list off."""
-    workers: int = state(0)
+    tasks_begun: int = state(0)
     done: trio.lowlevel.ParkingLot = state(trio.lowlevel.ParkingLot)
     """Who waits for the end of the list."""
 
@@ -183,7 +183,7 @@ class EspeakTTS(Actor):
     @on(InterruptionFrame)
     def forget(self, frame: InterruptionFrame) -> None:
         self.gathered, self.sent, self.context_id, self.context_samples = "", _Sent(), None, 0
-        self.to_do, self.worker = tuple(each for each in self.to_do if isinstance(each, Uninterruptible)), None
+        self.to_do, self.task_number = tuple(each for each in self.to_do if isinstance(each, Uninterruptible)), None
         self.asked.clear()
         self.done.unpark_all()
         self._engine().send_nowait({"stop": None})
@@ -208,10 +208,10 @@ class EspeakTTS(Actor):
         """See that the list is worked off."""
         self.of_epoch = self.epoch
         self._ask()
-        if self.to_do and self.worker is None:
-            self.workers += 1
-            self.worker = self.workers
-            self.start_soon(self._work, self.workers)
+        if self.to_do and self.task_number is None:
+            self.tasks_begun += 1
+            self.task_number = self.tasks_begun
+            self.start_soon(self._work, self.tasks_begun)
 
     def _ask(self) -> None:
         """Have the next two sentences synthesised: the one in hand, and one ahead."""
@@ -223,7 +223,7 @@ class EspeakTTS(Actor):
 
     async def _work(self, number: int) -> None:
         """Do what is to do, in order; each step leaves the list as it takes effect."""
-        while self.worker == number and self.to_do:
+        while self.task_number == number and self.to_do:
             item = self.to_do[0]
             if isinstance(item, _Sentence):
                 await self._say(item)
@@ -234,8 +234,8 @@ class EspeakTTS(Actor):
             else:
                 await self.push(item)
             await trio.lowlevel.checkpoint_if_cancelled()
-        if self.worker == number:
-            self.worker = None
+        if self.task_number == number:
+            self.task_number = None
             self.done.unpark_all()
 
     async def _close(self) -> None:
