@@ -170,6 +170,8 @@ class Log(Observer):
         self.numbers: dict[str, int] = {}
         self.began = 0.0
         self.crashes = 0
+        self.bell = trio.lowlevel.ParkingLot()
+        """Whom it wakes has waited long enough, whatever cuts him before he runs."""
 
     def write(self, entry: Entry) -> None:
         self.entries.append(entry)

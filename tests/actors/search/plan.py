@@ -90,7 +90,7 @@ FRAMES: tuple[type[Word] | type[Note] | type[Vow] | type[Shout], ...] = (Word, N
 
 Do = Literal[
     "pass", "send", "letter", "arm", "disarm", "interrupt", "task", "assign", "spoil", "raise", "bad", "sleep", "pause",
-    "hang", "stumble",
+    "wait", "ring", "hang", "stumble",
 ]  # fmt: skip
 Way = Literal["on", "up", "down", "both"]
 
@@ -156,12 +156,14 @@ class Part:
 class Step:
     """One thing that comes from outside, after a pause of that many seconds (0: others get their turn; None: at once)."""
 
-    do: Literal["push", "letter", "interrupt", "kill", "end"]
+    do: Literal["push", "letter", "interrupt", "ring", "kill", "end"]
     pause: float | None = None
     frame: Word | Note | Vow | Shout | None = None
     direction: Literal["down", "up"] = "down"
     target: str = ""
     message: Letter | None = None
+    rings: bool = False
+    """Whether who waits has waited long enough just before the interruption comes."""
 
 
 @attrs.frozen
@@ -194,6 +196,8 @@ class _Composer:
     def __init__(self, seed: int | str) -> None:
         self.random = random.Random(f"plan/{seed}")
         self.names: tuple[str, ...] = ()
+        self.subject = self.random.choices(("all", "turns", "crashes", "endings", "room"), (6, 3, 3, 2, 2))[0]
+        """Of what there is more than else."""
         self.has_crashes = self.has_interruptions = self.hangs = True
 
     def maybe(self, chance: float) -> bool:
@@ -202,9 +206,9 @@ class _Composer:
     def plan(self) -> Plan:
         number = self.random.choice((1, 2, 2, 3, 3, 4, 4, 5))
         self.names = tuple("abcdefg"[:number])
-        self.has_crashes = self.maybe(0.6)
-        self.has_interruptions = self.maybe(0.8)
-        self.hangs = self.maybe(0.3)
+        self.has_crashes = self.maybe({"all": 0.6, "crashes": 1.0, "endings": 0.5}.get(self.subject, 0.2))
+        self.has_interruptions = self.maybe({"all": 0.8, "turns": 1.0}.get(self.subject, 0.5))
+        self.hangs = self.maybe({"all": 0.3, "endings": 0.6}.get(self.subject, 0.1))
         parts = tuple(self.part(index) for index in range(number))
         steps = [self.step(tag) for tag in range(1, self.random.randint(4, 24))]
         tasks = self.random.choice((1, 1, 2, 3))
@@ -215,7 +219,7 @@ class _Composer:
             strategy=self.random.choice(("one_for_one", "one_for_one", "one_for_all", "rest_for_one")),
             max_restarts=3 if self.maybe(0.1) else 1000,
             ends=self.random.choice(("end", "end", "cancel")),
-            rests=self.maybe(0.6),
+            rests=self.subject != "endings" and self.maybe(0.6),
             kills=tuple(
                 (self.random.choice(self.names), self.random.randint(1, 12))
                 for _ in range(self.random.choice((0, 1, 2)) if self.has_crashes else 0)
@@ -228,11 +232,12 @@ class _Composer:
         for kind in FRAMES:
             if self.maybe(0.65):
                 handlings[kind] = self.handling(kind)
-        for other, chance in ((Letter, 0.85), (Tick, 0.9), (InterruptionFrame, 0.5)):
+        gated = {"turns": 0.2, "crashes": 0.8}.get(self.subject, 0.5)
+        for other, chance in ((Letter, 0.85), (Tick, 0.9), (InterruptionFrame, gated)):
             if self.maybe(chance):
                 handlings[other] = self.handling(other)
         for lifecycle in (StartFrame, EndFrame, CancelFrame):
-            if self.maybe(0.2):
+            if self.maybe(0.5 if self.subject == "endings" else 0.2):
                 handlings[lifecycle] = self.handling(lifecycle)
         if self.maybe(0.8):
             # So that the model sees it pass.
@@ -241,7 +246,7 @@ class _Composer:
             self.names[index],
             index,
             handlings,
-            max_buffer=self.random.choice((1, 1, 2, 8)),
+            max_buffer=1 if self.subject == "room" else self.random.choice((1, 1, 2, 8)),
             grace=self.random.choice((0.5, 1.0)),
             life=self.life() if self.maybe(0.2) else None,
         )
@@ -255,8 +260,13 @@ class _Composer:
         )
 
     def handling(self, kind: type) -> Handling:
-        is_async = self.maybe(0.4)
+        is_async = self.maybe(0.7 if self.subject == "turns" and kind in (Word, Vow) else 0.4)
         scripts = tuple(self.script(kind, is_async) for _ in range(self.random.choice((1, 2, 3))))
+        if is_async and self.subject == "turns":
+            # What ends with a wait may be cut when that is over already.
+            scripts = tuple((*script[:2], self.filled("wait")) for script in scripts)
+        if is_async and kind in (InterruptionFrame, EndFrame) and self.maybe(0.5):
+            scripts = tuple((self.filled("sleep"), *script) for script in scripts)
         return Handling(is_async, self.random.choice(("one", "list", "generator")), scripts)
 
     def script(self, kind: type, is_async: bool) -> tuple[Act, ...]:
@@ -269,15 +279,15 @@ class _Composer:
 
     def act(self, kind: type, is_async: bool) -> Act:
         choices: list[tuple[Do, int]] = [("pass", 3), ("send", 8), ("letter", 3), ("arm", 3), ("disarm", 1)]
-        choices += [("task", 2), ("assign", 2)]
+        choices += [("task", 2), ("assign", 2), ("ring", 1)]
         if self.has_interruptions:
             choices.append(("interrupt", 2))
         if self.has_crashes:
-            choices += [("raise", 2), ("bad", 1), ("spoil", 1)]
+            choices += [("raise", 5 if self.subject == "crashes" else 2), ("bad", 1), ("spoil", 1)]
         if is_async:
-            choices += [("sleep", 5), ("pause", 3)]
+            choices += [("sleep", 5), ("pause", 3), ("wait", 2)]
             if self.hangs:
-                choices.append(("hang", 1))
+                choices.append(("hang", 8 if issubclass(kind, EndFrame) else 1))
             if self.has_crashes:
                 choices.append(("stumble", 1))
         do = self.random.choices([each for each, _ in choices], [weight for _, weight in choices])[0]
@@ -308,19 +318,32 @@ class _Composer:
         return tuple(self.filled(self.random.choice(choices)) for _ in range(self.random.randint(1, 4)))
 
     def step(self, tag: int) -> Step:
-        pause = self.random.choice((None, None, None, 0.0, 0.0, 0.01, 0.05, 0.2))
-        do = self.random.choices(("push", "letter", "interrupt", "kill", "end"), (20, 3, 3, 2, 0.2))[0]
+        turns = self.subject == "turns"
+        pause = self.random.choice(
+            (None, None, 0.01, 0.01) if turns else (None, None, None, 0.0, 0.0, 0.01, 0.05, 0.2)
+        )  # fmt: skip
+        crashes = self.subject == "crashes"
+        if crashes and self.maybe(0.3):
+            pause = None  # several at once
+        interruptions = 10 if turns or crashes else 3
+        kills, endings = (10, 0.2) if crashes else (6, 2) if self.subject == "endings" else (2, 0.2)
+        do: Literal["push", "letter", "interrupt", "ring", "kill", "end"]
+        do = self.random.choices(
+            ("push", "letter", "interrupt", "ring", "kill", "end"),
+            (20, 3, interruptions, 10 if turns else 2, kills, endings),
+        )[0]
         if (do == "kill" and not self.has_crashes) or (do == "interrupt" and not self.has_interruptions):
             do = "push"
         target = self.random.choice((*self.names, *self.names, "nobody"))
         if do == "push":
-            made = self.random.choice((Word, Word, *FRAMES))(tag, self.random.choice((0, 1, 1, 2)))
+            kinds = (Word, Vow) if turns else (Word, Word, *FRAMES)
+            made = self.random.choice(kinds)(tag, self.random.choice((0, 1, 1, 2)))
             return Step("push", pause, made, direction="up" if self.maybe(0.2) else "down")
         if do == "letter":
             return Step("letter", pause, target=target, message=Letter(tag, self.random.choice((0, 1))))
         if do == "kill":
             return Step("kill", pause, target=self.random.choice(self.names))
-        return Step("interrupt" if do == "interrupt" else "end", pause)
+        return Step(do, pause, rings=self.maybe(0.6 if turns else 0.2))
 
 
 def compose(seed: int | str) -> Plan:

@@ -112,6 +112,8 @@ def _effects(self: Player, item: object) -> Iterator[Effect]:
             before = self.memory
             self.memory = (*before, work.number)
             entries.append(Assigned(work, before, self.memory, True))
+        elif act.do == "ring":
+            log.bell.unpark_all()
         elif act.do == "task":
             task = _task(self, work, act)
             started.append(Started(task, True))
@@ -164,6 +166,11 @@ async def _perform(self: Player, work: Work, acts: tuple[Act, ...], tries: int) 
                 await trio.sleep(act.seconds)
             case "pause":
                 await trio.lowlevel.checkpoint()
+            case "ring":
+                log.bell.unpark_all()
+            case "wait":
+                with trio.move_on_after(act.seconds):
+                    await log.bell.park()
             case "hang":
                 await trio.sleep_forever()
             case "assign":

@@ -420,7 +420,7 @@ class _Teller:
             for each in self.open.get(self.key(item, sender, delivery.direction, receiver), ())
             if each.state != "ended"
         ]
-        waiting = [each for each in unended if each.state != "handled"]
+        waiting = [each for each in unended if each.state not in ("handled", "cut by the end")]
         if isinstance(item, Tick) and not waiting:
             moment = self.timers.get((receiver, item))
             if moment is not None and moment <= delivery.time + 1e-9:
@@ -487,7 +487,7 @@ class _Teller:
             for each in (*self.waiting_in_system_lane(name), *self.interruptions[name])
             if each.state == "waiting" and each is not sending and not each.may_be_missing
         )
-        system = actor.running.get("system")
+        system = actor.running.get("system") or actor.running.get("cancel")
         is_busy = system is not None and actor.part.handlings[type(system.sending.item)].is_async
         begin = Begin(
             self.number, sending, self.epoch, waiting, is_busy, actor.gate, actor.handles(InterruptionFrame(0))
@@ -495,14 +495,26 @@ class _Teller:
         if not self.is_vague:
             self.account.begins.append(begin)
         sending.state = "handled"
+        self.account.last_progress = self.time
         item = sending.item
         is_immune_handler = lane == "ordered" and sending.immune
         stamp = None if is_immune_handler else sending.stamp if lane == "ordered" else self.epoch
         actor.running[lane] = _Running(sending, self.epoch, stamp)
-        if isinstance(item, (EndFrame, StopFrame)):
-            self.account.last_progress = self.time
-            if actor.has_ended:
-                self.complain("LC3", f"{name} gets EndFrame, and has had it")
+        if isinstance(item, EndFrame):
+            self.check_end(actor, waiting, system)
+
+    def check_end(self, actor: _Actor, waiting: tuple[Sending, ...], system: _Running | None) -> None:
+        """An actor takes EndFrame once, when it has nothing else in its system lane and no handler's task."""
+        name = actor.part.name
+        tasks = [
+            work
+            for work, task in self.tasks.items()
+            if work.actor == name and not (work.in_life or task.is_cut or task.is_settled)
+        ]
+        if actor.has_ended:
+            self.complain("LC3", f"{name} gets EndFrame, and has had it")
+        elif waiting or system is not None or tasks:
+            self.complain("LC3", f"{name} takes EndFrame before its {waiting or system or tasks}")
 
     def waiting_in_system_lane(self, name: str) -> Iterator[Sending]:
         """What is known to wait in an actor's own system lane."""
@@ -656,7 +668,7 @@ class _Teller:
         self.compare_stamp(sending, delivery)
         expected = sending.state
         sending.state, sending.dropped = "ended", reason
-        if expected == f"due: {reason}":
+        if expected in (f"due: {reason}", "cut by the end"):
             return
         if reason in ("finished", "cancelled"):
             if isinstance(item, InterruptionFrame) and sending.receiver in self.actors:
@@ -665,11 +677,7 @@ class _Teller:
             if self.account.closing_since == math.inf:
                 self.complain("CH5", f"dropped as {reason} before the session ends: {sending}")
             return
-        if (
-            reason == "partial"
-            and expected in ("handled", "cut by the end")
-            and self.may_be_ending(self.actors[sending.receiver])
-        ):
+        if (reason, expected) == ("partial", "handled") and self.may_be_ending(self.actors[sending.receiver]):
             return
         # One that was sent too late by an actor that has ended, or waits where its receiver has gone.
         if expected == "due: finished" and reason == "stale":
@@ -703,7 +711,8 @@ class _Teller:
             failing = next((each for each in actor.running.values() if each.sending.item is item), None)
             if failing is None:
                 self.complain("SU4", f"{name} failed with {item!r}, which it didn't have in hand")
-            if isinstance(item, (EndFrame, StopFrame)):
+            killed_within = not blamed and failing is not None and failing.work is not None
+            if isinstance(item, (EndFrame, StopFrame)) and not killed_within:
                 # It passes after a failure, too: this actor has ended, and takes nobody with it.
                 actor.has_ended = actor.is_given_up = True
         for running in list(actor.running.values()):

@@ -131,7 +131,7 @@ async def _come_from_outside(session: Session, steps: tuple[Step, ...], log: Log
             await trio.testing.wait_all_tasks_blocked()
             _look(session, log)
         try:
-            with trio.move_on_after(60.0):
+            with trio.move_on_after(5.0):
                 await _do(session, step, log)
         except trio.ClosedResourceError:
             return
@@ -149,8 +149,12 @@ async def _do(session: Session, step: Step, log: Log) -> None:
             log.write(Pushed(step.message, None, step.target, alive))
             await session.send(Address(step.target), step.message)
         case "interrupt":
+            if step.rings:
+                log.bell.unpark_all()
             log.write(Requested("interrupt", log.now()))
             session.interrupt()
+        case "ring":
+            log.bell.unpark_all()
         case "kill":
             session.kill(step.target, Killed("from outside"))
         case "end":
