@@ -15,6 +15,7 @@ import attrs
 from ..actors import Actor, Address, After, Both, Down, Effect, Interrupt, To, actor, durable, on
 from ..channels import (
     BotStartedSpeakingFrame,
+    CancelFrame,
     ContextCommittedFrame,
     EndFrame,
     Frame,
@@ -85,7 +86,13 @@ class UserHalf(Actor):
     is_live: bool = durable(False)
     """Whether the last run isn't over."""
     owes_run: bool = durable(False)
+    """A run is to follow as soon as nobody speaks."""
+    has_cut: bool = durable(False)
+    """Whether the turn cut an answer off."""
+    has_recovered: bool = durable(False)
+    """Whether the last turn without words was answered by going on: one in a row is."""
     has_retried: bool = durable(False)
+    """Whether the last answer failed: one in a row is asked for once more."""
     has_ended: bool = durable(False)
 
     @on(VADUserStartedSpeakingFrame)
@@ -137,11 +144,10 @@ class UserHalf(Actor):
     def closed(self, message: ResponseClosed) -> list[Effect]:
         if message.run_id in (None, self.run_id):
             self.is_live = False
-        if message.outcome == "failed" and not self.has_retried:
-            # The model died over its answer: it is asked once more, in a row.
-            self.has_retried, self.owes_run = True, True
-        elif message.outcome == "ended":
-            self.has_retried = False
+            if message.outcome == "failed" and not self.has_retried:
+                self.has_retried, self.owes_run = True, True
+            elif message.outcome == "ended":
+                self.has_retried = False
         return self._run_if_owed()
 
     @on(RunWanted)
@@ -158,14 +164,21 @@ class UserHalf(Actor):
         effects: list[Effect] = []
         for each in held:
             if each.text is not None:
-                effects += self._write(self._context().append({"role": "user", "content": each.text}))
-        return [*effects, *(self._run() if held else self._run_if_owed())]
+                effects += self._write_user(each.text)
+            self.owes_run = True
+        return [*effects, *self._run_if_owed()]
 
-    @on(EndFrame)
-    def end(self, frame: EndFrame) -> list[Effect]:
+    @on(EndFrame, CancelFrame)
+    def end(self, frame: Frame) -> list[Effect]:
         text = " ".join(self.gathered)
         self.gathered, self.has_ended = (), True
-        return self._write(self._context().append({"role": "user", "content": text})) if text else []
+        if not text:
+            return []
+        if self.flushed < self.awaited:
+            # It is written when the flush has come: what the assistant half says until the very end is taken.
+            self.held = (*self.held, _Held(text))
+            return []
+        return self._write_user(text)
 
     def _context(self) -> LLMContext:
         return self.current if self.current is not None else self.context
@@ -173,7 +186,9 @@ class UserHalf(Actor):
     def _begin_turn(self) -> list[Effect]:
         if self.in_turn or self.has_ended:
             return []
-        self.in_turn, self.owes_run = True, False
+        self.in_turn, self.has_cut = True, self.is_live
+        # A turn drops the runs that wait for a flush, as it would have cut them, but none of the messages.
+        self.held = tuple(each for each in self.held if each.text is not None)
         # An interruption begins the next epoch; what is written from here on waits for its flush.
         self.awaited, self.is_live = self.epoch + 1, False
         return [Both(UserStartedSpeakingFrame()), Interrupt()]
@@ -182,7 +197,13 @@ class UserHalf(Actor):
         text = " ".join(self.gathered)
         self.in_turn, self.gathered = False, ()
         effects: list[Effect] = [After(None, _TurnTimeout()), Both(UserStoppedSpeakingFrame())]
-        return [*effects, *(self._write_or_hold(text) if text else self._run_if_owed())]
+        if text:
+            self.has_recovered = False
+            return [*effects, *self._write_or_hold(text)]
+        if self.has_cut and not self.has_recovered:
+            # A cough must not leave the bot mute: it goes on.
+            self.has_recovered, self.owes_run = True, True
+        return [*effects, *self._run_if_owed()]
 
     def _write_or_hold(self, text: str | None) -> list[Effect]:
         if self.flushed < self.awaited:
@@ -190,7 +211,10 @@ class UserHalf(Actor):
             return []
         if text is None:
             return self._run()
-        return [*self._write(self._context().append({"role": "user", "content": text})), *self._run()]
+        return [*self._write_user(text), *self._run()]
+
+    def _write_user(self, text: str) -> list[Effect]:
+        return self._write(self._context().append({"role": "user", "content": text}))
 
     def _write(self, context: LLMContext) -> list[Effect]:
         self.current = context
@@ -220,8 +244,10 @@ class AssistantHalf(Actor):
     bot_has_spoken: bool = durable(False)
     flushed: int = durable(0)
     announced: tuple[FunctionCallFromLLM, ...] = durable(())
-    """Calls whose entries aren't written yet."""
+    """Calls whose entries aren't written yet: they stand behind what is said before them."""
     entered: frozenset[str] = durable(frozenset())
+    cancelled: frozenset[str] = durable(frozenset())
+    """Those of the announced ones that won't run."""
 
     @on(LLMFullResponseStartFrame)
     def open(self, frame: LLMFullResponseStartFrame) -> list[Effect]:
@@ -237,8 +263,6 @@ class AssistantHalf(Actor):
 
     @on(LLMFullResponseEndFrame)
     def end(self, frame: LLMFullResponseEndFrame) -> list[Effect]:
-        if not self.is_open:
-            return self._commit_text(interrupted=False)
         return self._close("failed" if frame.failed else "ended")
 
     @on(BotStartedSpeakingFrame)
@@ -253,17 +277,24 @@ class AssistantHalf(Actor):
 
     @on(_FlushNow)
     def flush_unheard(self, message: _FlushNow) -> list[Effect]:
-        return self._flush(message.epoch)
+        # The news that it speaks may have come meanwhile: then its HeardFrame will.
+        return [] if self.bot_has_spoken else self._flush(message.epoch)
 
     @on(HeardFrame)
     def flush(self, frame: HeardFrame) -> list[Effect]:
+        if frame.epoch <= self.flushed:
+            return []
         for _, text in frame.partial:
             self.parts = (*self.parts, f" {text}" if self.parts else text)
         return self._flush(frame.epoch)
 
     @on(EndFrame)
     def finish(self, frame: EndFrame) -> list[Effect]:
-        return self._close("ended") if self.is_open else self._commit_text(interrupted=False)
+        return self._close("ended")
+
+    @on(CancelFrame)
+    def stop(self, frame: CancelFrame) -> list[Effect]:
+        return self._close("interrupted")
 
     @on(FunctionCallsStartedFrame)
     def announce(self, frame: FunctionCallsStartedFrame) -> Frame:
@@ -277,26 +308,32 @@ class AssistantHalf(Actor):
     @on(FunctionCallResultFrame)
     def settle(self, frame: FunctionCallResultFrame) -> list[Effect]:
         content = frame.error or (frame.result if isinstance(frame.result, str) else json.dumps(frame.result))
-        run = frame.run_llm is not False
         effects = [*self._enter({frame.tool_call_id}), *self._patch(frame.tool_call_id, content)]
-        return [*effects, self._tell(RunWanted("function call result"))] if run else effects
+        if frame.run_llm is not False and frame.tool_call_id in self.entered:
+            effects.append(self._tell(RunWanted("function call result")))
+        return effects
 
     @on(FunctionCallCancelFrame)
     def cancel_call(self, frame: FunctionCallCancelFrame) -> list[Effect]:
-        return [*self._enter({frame.tool_call_id}), *self._patch(frame.tool_call_id, CANCELLED)]
+        if any(call.tool_call_id == frame.tool_call_id for call in self.announced):
+            self.cancelled |= {frame.tool_call_id}
+            return []
+        return self._patch(frame.tool_call_id, CANCELLED)
 
     def _flush(self, epoch: int) -> list[Effect]:
         if epoch <= self.flushed:
             return []
         self.flushed = epoch
-        effects = self._close("interrupted") if self.is_open else self._commit_text(interrupted=True)
-        return [*effects, self._tell(Flushed(epoch))]
+        return [*self._close("interrupted"), self._tell(Flushed(epoch))]
 
     def _close(self, outcome: Literal["ended", "interrupted", "failed"]) -> list[Effect]:
-        self.is_open = False
-        written = self._commit_text(interrupted=outcome == "interrupted")
-        entries = self._enter({call.tool_call_id for call in self.announced})
-        return [*written, *entries, self._tell(ResponseClosed(self.run_id, outcome))]
+        """Write what is left of an answer: what was heard, then its calls."""
+        effects = self._commit_text(interrupted=outcome == "interrupted")
+        effects += self._enter({call.tool_call_id for call in self.announced})
+        if self.is_open:
+            self.is_open = False
+            effects.append(self._tell(ResponseClosed(self.run_id, outcome)))
+        return effects
 
     def _commit_text(self, *, interrupted: bool) -> list[Effect]:
         text = "".join(self.parts).strip()
@@ -320,8 +357,16 @@ class AssistantHalf(Actor):
                 for call in calls
             ],
         }
+        places = [
+            {
+                "role": "tool",
+                "tool_call_id": call.tool_call_id,
+                "content": CANCELLED if call.tool_call_id in self.cancelled else IN_PROGRESS,
+            }
+            for call in calls
+        ]
         self.entered |= {call.tool_call_id for call in calls}
-        places = [{"role": "tool", "tool_call_id": call.tool_call_id, "content": IN_PROGRESS} for call in calls]
+        self.cancelled -= self.entered
         return [self._tell(Commit((written, *places)))]
 
     def _patch(self, call_id: str, content: str) -> list[Effect]:
