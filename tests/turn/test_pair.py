@@ -5,6 +5,7 @@ The model and the output are the real ones; a voice that takes a fifth of a seco
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 
 import pytest
@@ -501,11 +502,13 @@ def test_the_rich_conversation_is_what_it_should_be(undisturbed: Trace) -> None:
 @pytest.mark.parametrize("name", ["user", "assistant"])
 def test_a_kill_of_either_half_at_any_delivery_changes_nothing(undisturbed: Trace, name: str) -> None:
     """The first restart is immediate, so not even what was heard of a cut answer differs."""
-    deliveries = len(undisturbed.handled_by(name))
-    assert deliveries > 40
-    for at in range(2, deliveries + 1):
+    deliveries = itertools.takewhile(lambda each: not isinstance(each.frame, CancelFrame), undisturbed.deliveries)
+    count = sum(each.receiver.name == name for each in deliveries)
+    assert count > 40
+    # The first one is StartFrame, before the script begins; who fails as the play ends isn't restarted.
+    for at in range(2, count):
         trace = run([Kill(name, at=at), *RICH])
-        assert len(trace.restarts) == 1 or at == deliveries, at
+        assert len(trace.restarts) == 1, at
         assert written(trace) == written(undisturbed), at
         assert runs(trace) == runs(undisturbed), at
         assert versions(trace) == versions(undisturbed), at
