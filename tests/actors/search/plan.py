@@ -162,6 +162,8 @@ class Step:
     direction: Literal["down", "up"] = "down"
     target: str = ""
     message: Letter | None = None
+    also: str = ""
+    """Who is killed right after the target."""
     rings: bool = False
     """Whether who waits has waited long enough just before the interruption comes."""
 
@@ -216,7 +218,7 @@ class _Composer:
         return Plan(
             parts,
             outside,
-            strategy=self.random.choice(("one_for_one", "one_for_one", "one_for_all", "rest_for_one")),
+            strategy=self.random.choice(("one_for_one", "one_for_all", "rest_for_one", "rest_for_one")),
             max_restarts=3 if self.maybe(0.1) else 1000,
             ends=self.random.choice(("end", "end", "cancel")),
             rests=self.subject != "endings" and self.maybe(0.6),
@@ -239,6 +241,9 @@ class _Composer:
         for lifecycle in (StartFrame, EndFrame, CancelFrame):
             if self.maybe(0.5 if self.subject == "endings" else 0.2):
                 handlings[lifecycle] = self.handling(lifecycle)
+        if self.subject == "endings" and self.maybe(0.3):
+            acts = tuple(self.filled(do) for do in self.random.choices(("send", "letter", "sleep", "assign"), k=2))
+            handlings[EndFrame] = Handling(True, "one", ((*acts, Act("hang" if self.maybe(0.5) else "pause")),))
         if self.maybe(0.8):
             # So that the model sees it pass.
             handlings.setdefault(EndFrame, Handling(False, "one", ((),)))
@@ -342,7 +347,8 @@ class _Composer:
         if do == "letter":
             return Step("letter", pause, target=target, message=Letter(tag, self.random.choice((0, 1))))
         if do == "kill":
-            return Step("kill", pause, target=self.random.choice(self.names))
+            also = self.random.choice(self.names) if crashes and self.maybe(0.5) else ""
+            return Step("kill", pause, target=self.random.choice(self.names), also=also)
         return Step(do, pause, rings=self.maybe(0.6 if turns else 0.2))
 
 

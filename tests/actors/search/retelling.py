@@ -125,6 +125,9 @@ class _Actor:
     is_entering: bool = False
     has_ended: bool = False
     is_given_up: bool = False
+    has_start: bool = False
+    awaits_end: bool = False
+    """EndFrame was in hand when another took this actor down: it is handled again."""
     gate: int = 0
     memory: tuple[int, ...] = ()
     has_vague_memory: bool = False
@@ -225,7 +228,7 @@ class _Teller:
                 actor = self.actors[entry.address.name]
                 if not actor.is_down:
                     self.complain("SU1", f"{entry.address} was restarted without having failed")
-                actor.is_down = False
+                actor.is_down = actor.has_start = False
                 actor.is_entering = actor.part.life is not None
             case Entered():
                 actor = self.actors[entry.actor]
@@ -407,7 +410,7 @@ class _Teller:
 
     # ---- handling
 
-    def find(self, delivery: Delivery) -> Sending | None:
+    def find(self, delivery: Delivery, *, is_drop: bool = False) -> Sending | None:
         """The open sending that a delivery is about."""
         receiver = delivery.receiver.name
         sender = None if delivery.sender is None else delivery.sender.name
@@ -420,6 +423,8 @@ class _Teller:
             for each in self.open.get(self.key(item, sender, delivery.direction, receiver), ())
             if each.state != "ended"
         ]
+        if delivery.seq and is_drop:
+            return next(iter(unended), None)  # what was begun is older than what waits
         waiting = [each for each in unended if each.state not in ("handled", "cut by the end")]
         if isinstance(item, Tick) and not waiting:
             moment = self.timers.get((receiver, item))
@@ -500,7 +505,12 @@ class _Teller:
         is_immune_handler = lane == "ordered" and sending.immune
         stamp = None if is_immune_handler else sending.stamp if lane == "ordered" else self.epoch
         actor.running[lane] = _Running(sending, self.epoch, stamp)
+        if isinstance(item, StartFrame):
+            if actor.has_start:
+                self.complain("SU5", f"{name} gets StartFrame twice in one incarnation")
+            actor.has_start = True
         if isinstance(item, EndFrame):
+            actor.awaits_end = False
             self.check_end(actor, waiting, system)
 
     def check_end(self, actor: _Actor, waiting: tuple[Sending, ...], system: _Running | None) -> None:
@@ -582,7 +592,7 @@ class _Teller:
             return
         if how == "cut" and not running.is_cut and not self.is_closing and not self.may_be_ending(actor):
             self.complain("IN7", f"{work.actor} was cut for no reason while handling {sending}")
-        if isinstance(sending.item, (EndFrame, StopFrame)):
+        if isinstance(sending.item, (EndFrame, StopFrame)) and how == "done":
             actor.has_ended = True
         if isinstance(sending.item, InterruptionFrame) and how == "done":
             actor.gate = max(actor.gate, sending.stamp)
@@ -657,9 +667,10 @@ class _Teller:
         item = delivery.frame
         if isinstance(item, EndFrame) and delivery.receiver.name in self.actors:
             self.actors[delivery.receiver.name].is_given_up = True
+            self.actors[delivery.receiver.name].awaits_end = False
         if isinstance(item, (*LIFECYCLE, ErrorFrame)):
             return
-        sending = self.find(delivery)
+        sending = self.find(delivery, is_drop=True)
         if sending is None:
             if reason == "finished" and self.account.closing_since < math.inf:
                 return  # by one that the end has cut and that hasn't heard of it yet
@@ -747,8 +758,9 @@ class _Teller:
         del actor.running[lane]
         if sending.is_lifecycle:
             # EndFrame passes, unless nothing has come of it and it isn't this actor that failed.
-            if isinstance(sending.item, (EndFrame, StopFrame)) and running.has_effect:
-                actor.has_ended = True
+            if isinstance(sending.item, EndFrame):
+                actor.has_ended = actor.has_ended or running.has_effect
+                actor.awaits_end = not actor.has_ended
             return
         if running.is_cut:
             return
@@ -806,6 +818,8 @@ class _Teller:
             if moment < end and self.actors[name].handles(tick) and (name, tick) not in self.uncertain_timers:
                 self.complain("SU5", f"the timer {tick} of {name}, due at {moment:.3f} s, never came")
         for name, actor in self.actors.items():
+            if actor.awaits_end and not self.is_closing:
+                self.complain("LC3", f"{name} had EndFrame in hand when another failed, and never got it again")
             kept = self.story.trace.durable[name]["memory"]
             if kept != actor.memory and not actor.has_vague_memory:
                 self.complain("SU2", f"at the end {name} remembers {kept}, but had assigned {actor.memory}")

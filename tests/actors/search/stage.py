@@ -157,6 +157,8 @@ async def _do(session: Session, step: Step, log: Log) -> None:
             log.bell.unpark_all()
         case "kill":
             session.kill(step.target, Killed("from outside"))
+            if step.also:
+                session.kill(step.also, Killed("from outside"))
         case "end":
             log.write(Requested("end", log.now()))
             await session.push(EndFrame())
