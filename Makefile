@@ -32,4 +32,4 @@ bench:  ## measure the runtime beside pipecat and Trio; docs/benchmarks.md tells
 
 kills:  ## the demo with an actor killed in each, side by side; each must still book the table
 	@scripts/setup offline
-	@scripts/kills
+	@$(BIN)/python scripts/kills.py

@@ -25,8 +25,8 @@ SAMPLE_RATE = 16000
 """Of all sound in the demo, Hz: what the recogniser hears at."""
 VOICE, RATE = "en-us+f2", 150
 """The voice of espeak-ng, and its words a minute, that pocketsphinx understands best."""
-HEARING = VADParams(start_secs=0.12, stop_secs=0.5, min_volume=0.5)
-"""A caller's pause inside a sentence is shorter than half a second."""
+HEARING = VADParams(start_secs=0.12, stop_secs=0.4, min_volume=0.5)
+"""The pauses in the caller's clips are shorter than a fifth of a second; sound that comes late makes them longer."""
 
 
 @attrs.frozen
@@ -88,7 +88,9 @@ def agent_pipeline(
         VAD(HEARING, name="vad"),
         PocketsphinxSTT((Path(__file__).parent / "agent.jsgf").read_text(), name="stt"),
         pair.user,
-        ScriptedLLM(booking_script(), functions={"book": write_down}, name="llm"),
+        ScriptedLLM(
+            booking_script(), functions={"book": write_down}, first_token_secs=0.1, token_secs=0.02, name="llm"
+        ),
         EspeakTTS(VOICE, rate=RATE, name="tts"),
         AudioOutput(sink, end_silence=0.3, name="output"),
         pair.assistant,

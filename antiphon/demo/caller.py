@@ -75,8 +75,8 @@ class Caller(Actor):
     pardon: str = "pardon"
     again: tuple[str, ...] = ()
     """Phrases that ask it to repeat."""
-    politeness: float = attrs.field(default=0.7, kw_only=True)
-    """Seconds of the agent's silence before it answers."""
+    politeness: float = attrs.field(default=0.3, kw_only=True)
+    """Seconds that it waits when the agent has fallen silent, before it answers what it has understood."""
     patience: float = attrs.field(default=5.0, kw_only=True)
     most_pardons: int = attrs.field(default=4, kw_only=True)
 
@@ -84,6 +84,8 @@ class Caller(Actor):
     """What it understood since it last spoke."""
     is_listening: bool = durable(False)
     """Whether the agent is audible."""
+    silent_since: float = durable(0.0)
+    """When the agent fell silent, in seconds of the session."""
     is_speaking: bool = durable(False)
     answers: int = durable(0)
     """How often the agent has begun to speak after the caller had its say."""
@@ -110,13 +112,15 @@ class Caller(Actor):
 
     @on(VADUserStoppedSpeakingFrame)
     def notice_silence(self, frame: VADUserStoppedSpeakingFrame) -> list[Effect]:
-        self.is_listening = False
+        self.is_listening, self.silent_since = False, self.now
         return [After(self.politeness, _Answer()), After(self.patience, _Pardon())]
 
     @on(TranscriptionFrame)
     def understand(self, frame: TranscriptionFrame) -> list[Effect]:
         self.heard = (*self.heard, frame.text)
-        return [] if self.is_listening or self.is_speaking else [After(self.politeness, _Answer())]
+        if self.is_listening or self.is_speaking:
+            return []
+        return [After(max(0.0, self.silent_since + self.politeness - self.now), _Answer())]
 
     @on(_Answer)
     def answer(self, message: _Answer) -> list[Effect]:
