@@ -211,7 +211,11 @@ class Cell:
         if self.phase is Phase.ENTERING and self._life is not None:
             # Whoever waits for it to leave needn't wait until it has entered.
             self._life.scope.cancel()
-        if self.phase is Phase.STARTING and self.system.waiting and isinstance(self.system.waiting[0].frame, StartFrame):
+        if (
+            self.phase is Phase.STARTING
+            and self.system.waiting
+            and isinstance(self.system.waiting[0].frame, StartFrame)
+        ):
             self.mailbox.take_system()  # the next incarnation gets one of its own
         self.phase = Phase.DOWN
         for lane in (self.ordered, self.system):
