@@ -265,7 +265,8 @@ class _Composer:
         )
 
     def handling(self, kind: type) -> Handling:
-        is_async = self.maybe(0.7 if self.subject == "turns" and kind in (Word, Vow) else 0.4)
+        often = {"turns": (Word, Vow), "crashes": (InterruptionFrame,)}.get(self.subject, ())
+        is_async = self.maybe(0.8 if kind in often else 0.4)
         scripts = tuple(self.script(kind, is_async) for _ in range(self.random.choice((1, 2, 3))))
         if is_async and self.subject == "turns":
             # What ends with a wait may be cut when that is over already.

@@ -287,7 +287,12 @@ class _Teller:
             self.number, item, sender, direction, receiver, stamp, immune, is_adjacent=is_adjacent
         )  # fmt: skip
         self.account.sendings.append(sending)
-        self.open.setdefault(self.key(item, sender, direction, receiver), []).append(sending)
+        alike = self.open.setdefault(self.key(item, sender, direction, receiver), [])
+        for earlier in alike:
+            # Sent anew, so what was sent after a cut went nowhere.
+            if earlier.may_be_missing and not isinstance(item, Tick):
+                earlier.state = "ended"
+        alike.append(sending)
         if not sending.is_system and not immune and stamp < self.epoch:
             sending.state = "due: stale"
         return sending
@@ -585,7 +590,7 @@ class _Teller:
             return
         lane = next(lane for lane, each in actor.running.items() if each is running)
         sending = running.sending
-        if how == "raised" and not running.is_settled:
+        if how == "raised" and not running.is_settled and not (self.is_closing and self.is_unheard()):
             return  # what follows is told by the failure
         del actor.running[lane]
         if running.is_settled:
@@ -597,7 +602,12 @@ class _Teller:
         if isinstance(sending.item, InterruptionFrame) and how == "done":
             actor.gate = max(actor.gate, sending.stamp)
         # What the session's end cuts may have been returned to its lane, and is dropped there.
-        sending.state = "cut by the end" if how == "cut" and not running.is_cut else "ended"
+        sending.state = "cut by the end" if how != "done" and not running.is_cut else "ended"
+
+    def is_unheard(self) -> bool:
+        """Whether what was raised here is no failure: Cancel had cut the handler."""
+        entries = self.story.log.entries
+        return not isinstance(entries[min(self.number + 1, len(entries) - 1)], Failure)
 
     def may_be_ending(self, actor: _Actor) -> bool:
         return actor.is_given_up or self.account.closing_since < math.inf
