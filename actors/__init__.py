@@ -6,7 +6,6 @@ from .delivery import (
     Dropped as Dropped,
     DropReason as DropReason,
     Failure as Failure,
-    Observer as Observer,
     Restart as Restart,
     Stall as Stall,
 )
@@ -17,6 +16,7 @@ from .effects import (
     Down as Down,
     Effect as Effect,
     Effects as Effects,
+    Finish as Finish,
     Immune as Immune,
     Interrupt as Interrupt,
     To as To,
@@ -24,14 +24,24 @@ from .effects import (
 )
 from .engine import Engine as Engine, WireMessage as WireMessage, open_engine as open_engine
 from .errors import (
+    ActorKilled as ActorKilled,
     ConfigurationError as ConfigurationError,
     Killed as Killed,
     LocalProtocolError as LocalProtocolError,
     RemoteProtocolError as RemoteProtocolError,
     Unrecoverable as Unrecoverable,
 )
+from .observe import Observer as Observer
 from .outside import Door as Door, LiveDoor as LiveDoor, NoDoor as NoDoor, Outside as Outside
-from .pipeline import Backoff as Backoff, Child as Child, Pipeline as Pipeline, Strategy as Strategy, child as child
+from .pipeline import (
+    Backoff as Backoff,
+    Child as Child,
+    Parallel as Parallel,
+    Pipeline as Pipeline,
+    RestartKind as RestartKind,
+    Strategy as Strategy,
+    child as child,
+)
 from .run import run as run
 from .session import (
     CellStatistics as CellStatistics,

@@ -20,7 +20,7 @@ import attrs
 from ..channels.frames import Frame, InterruptionFrame, SystemFrame
 from . import hand as hands
 from .definition import HANDLES, KIND, check_class, check_defaults, check_types, collect_handlers
-from .effects import LIFECYCLE, Address, Effect, effects_of
+from .effects import FRAME_TYPES, LIFECYCLE, Address, Effect, effects_of
 from .errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -85,14 +85,14 @@ def _assign(instance: Actor, attribute: attrs.Attribute[Any], value: Any) -> Any
 class Route:
     """How one class of actors treats one type of frame or message."""
 
-    __slots__ = ("handler", "is_async", "is_direct", "is_lifecycle", "is_out", "is_system")
+    __slots__ = ("facts", "handler", "is_async", "is_direct", "is_lifecycle", "is_system")
 
-    def __init__(self, kind: type, handler: Callable[..., Any] | None, *, is_out: bool = False) -> None:
+    def __init__(self, kind: type, handler: Callable[..., Any] | None) -> None:
         self.handler = handler
         self.is_async = handler is not None and inspect.iscoroutinefunction(handler)
         self.is_lifecycle = issubclass(kind, LIFECYCLE)
         self.is_system = issubclass(kind, SystemFrame) or not issubclass(kind, Frame)
-        self.is_out = is_out
+        self.facts = FRAME_TYPES[kind]
         # A sender may run this handler itself.
         self.is_direct = handler is not None and not self.is_async and not self.is_lifecycle
 
@@ -108,14 +108,6 @@ class Routes(dict[type, Route]):
         bases = kind.__mro__ if special is None else [base for base in kind.__mro__ if issubclass(base, special)]
         handler = next((self.handlers[base] for base in bases if base in self.handlers), None)
         route = self[kind] = Route(kind, handler)
-        return route
-
-
-class OutRoutes(dict[type, Route]):
-    """The routes of a session's end: everything leaves."""
-
-    def __missing__(self, kind: type) -> Route:
-        route = self[kind] = Route(kind, None, is_out=True)
         return route
 
 
@@ -168,7 +160,7 @@ class Actor:
     @property
     def now(self) -> float:
         """Seconds since the session began."""
-        return self._in_session("now").dispatcher.now()
+        return self._in_session("now").dispatcher.observers.now()
 
     @property
     def random(self) -> random_module.Random:

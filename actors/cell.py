@@ -11,31 +11,31 @@ from __future__ import annotations
 import enum
 import math
 import random
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, cast
 
 import trio
 
 from ..channels.frames import CancelFrame, EndFrame, InterruptionFrame, StartFrame, StopFrame
 from ..channels.mailbox import DOWN, Envelope, Mailbox
-from .actor import Actor, fresh, has_lifespan
+from .actor import Actor, Route, fresh, has_lifespan
 from .delivery import Delivery, Failure, Stall
-from .dispatch import Dispatcher, Exit
+from .dispatch import Dispatcher
 from .effects import LIFECYCLE, Address, After
 from .errors import Killed
 from .hand import Hand, hand_of, in_hand
-from .lane import BUSY, CLOGGED, CLOSED, GATED, SLOW, Lane
+from .last_resort import abort_waits, moment_passes, unless_killed
+from .node import BLOCKED, BUSY, CLOGGED, CLOSED, GATED, QUEUED, Lane, Node, Payer
 from .outside import Outside
+from .runner import attend
 from .tasks import Task, Tasks
 from .timers import Timer
+from .transaction import Transaction
 
 if TYPE_CHECKING:
     from .pipeline import Child
     from .session import Session
     from .supervisor import Supervisor
-
-CHECKPOINTS_OF_A_MOMENT = 16
-"""Enough for a handler that wakes together with its grace to end."""
 
 
 class Phase(enum.Enum):
@@ -47,144 +47,123 @@ class Phase(enum.Enum):
     GONE = "gone"
 
 
-class Cell:
+class Cell(Node):
     """One address of a session."""
 
     def __init__(
-        self,
-        session: Session,
-        dispatcher: Dispatcher,
-        child: Child,
-        address: Address,
-        index: int,
-        supervisor: Supervisor,
+        self, session: Session, child: Child, template: Actor, address: Address, index: int, supervisor: Supervisor
     ) -> None:
+        super().__init__(address, index, type(template)._routes)
         self.session = session
-        self.dispatcher = dispatcher
+        self.dispatcher: Dispatcher = session.dispatcher
         self.child = child
-        self.address = address
-        self.index = index
+        self.template = template
         self.supervisor = supervisor
         self.grace = child.grace
-        self.routes = type(child.actor)._routes
-        self.mailbox = Mailbox(
-            child.max_buffer or supervisor.max_buffer,
-            max_media=supervisor.max_media,
-            on_drop=lambda envelope, reason: dispatcher.drop(envelope, cast(Any, reason), address),
+        on_drop = self._report_drop if self.dispatcher.observers else None
+        self.mailbox: Mailbox = Mailbox(
+            child.max_buffer or supervisor.max_buffer, max_media=supervisor.max_media, on_drop=on_drop
         )
-        self.system = Lane(self, self.mailbox.system, is_system=True)
-        self.ordered = Lane(self, self.mailbox.ordered, is_system=False)
-        self.up: Cell | Exit = dispatcher.source
-        self.down: Cell | Exit = dispatcher.sink
+        self.system = Lane(self.mailbox.system, CLOSED)
+        self.ordered = Lane(self.mailbox.ordered, CLOSED)
         self.phase = Phase.DOWN
-        self.actor: Actor = child.actor
+        self.is_down = True
+        self.is_gone = False
+        self.actor = template
         self.incarnation = -1
         self.is_scheduled = False
         self.in_hand: Envelope | None = None
         """What a plain handler handles at this very moment."""
+        self.transaction: Transaction | None = None
+        """Of that handler, once it has changed something."""
         self.engines: list[int] = []
         """The processes that its actor has running."""
-        self.journal: dict[str, Any] = {}
-        self.deferred: list[Callable[[], None]] = []
-        self.deliveries = 0
         self.begun: Delivery | None = None
         """The last one, if anybody is told."""
         self.kill_at: set[int] = set()
+        self._deliveries = 0
         self.has_ended = False
+        """Whether it has handled its end: nothing leaves it any more but errors, metrics and messages."""
         self.timers: dict[object, Timer] = {}
         self.saved: dict[str, Any] = {}
-        self.progress = 0.0
-        self.allowed = -math.inf
-        self._clogs: list[Cell | Exit] = []
-        self._waits_for: list[Cell | Exit] = []
         self.tasks = Tasks(self)
-        self._leave: trio.Event | None = None
-        self._left: trio.Event | None = None
+        self._passes = False
+        """Once it is gone: whether frames that it would have handled pass by."""
+        self._clogs: list[Node] = []
+        self._waits_for: list[Node] = []
+        self._progress = 0.0
+        self._allowed = -math.inf
+        self._waits_for_end = False
         self.has_started = False
         """Whether StartFrame has come to this place: then each incarnation gets it as soon as it has entered."""
         self._start_passed = False
         self.starts_after: Cell | None = None
         """In a restart of several: who must have handled StartFrame first."""
-        self._waits_for_end = False
         self._stops_by = math.inf
         self._life: Task | None = None
+        self._leave = self._left = trio.Event()
 
     # ---- life
-
-    @property
-    def is_gone(self) -> bool:
-        return self.phase is Phase.GONE
-
-    @property
-    def is_down(self) -> bool:
-        return self.phase in (Phase.DOWN, Phase.GONE)
 
     def begin(self) -> None:
         """Bring the next incarnation to life: a new instance of the same configuration with the durable values."""
         assert self.phase is Phase.DOWN, self.phase
         self.incarnation += 1
         self._stops_by = math.inf
-        self.phase = Phase.ENTERING
-        self.actor = fresh(self.child.actor)
+        self.phase, self.is_down = Phase.ENTERING, False
+        self.actor = fresh(self.template)
         for name, value in self.saved.items():
             object.__setattr__(self.actor, name, value)
         self.actor._cell = self
         if has_lifespan(type(self.actor)):
-            self._leave, self._left, self._life = trio.Event(), trio.Event(), Task(None)
+            self._leave, self._left, self._life = trio.Event(), trio.Event(), Task()
             self.session.spawn(self._live, self._life)
         else:
             self._entered()
 
     async def _live(self, life: Task) -> None:
-        assert self._leave is not None and self._left is not None
         actor, leave, left = self.actor, self._leave, self._left
-        if self.phase is not Phase.ENTERING:
-            # It went down before it had begun.
-            left.set()
-            return
         in_hand.set(None)
+        life.task = trio.lowlevel.current_task()
         try:
-            with life.scope:
-                async with actor.lifespan():
-                    if self.phase is Phase.ENTERING and actor is self.actor:
-                        self._entered()
-                        self.dispatcher.drain()
-                        await leave.wait()
-                        await self.tasks.all_ended()
-        except Exception as error:
-            if actor is self.actor and not self.is_down:
-                self.fail(error)
-            else:
-                self.dispatcher.tell("failed", Failure(self.address, None, error, self.dispatcher.now()))
+            # It may have gone down before it had begun.
+            if self.phase is Phase.ENTERING:
+                with life.scope:
+                    async with actor.lifespan():
+                        if self.phase is Phase.ENTERING and actor is self.actor:
+                            self._entered()
+                            self.dispatcher.drain()
+                            await leave.wait()
+                            await self.tasks.all_ended()
+        except BaseException as error:
+            if isinstance(error, Exception):
+                if actor is self.actor and not self.is_down:
+                    self.fail(error)
+                else:
+                    self._tell_failure(None, error)
+            elif unless_killed(error) is not None:
+                raise
         finally:
+            life.task = None
             left.set()
 
     def _entered(self) -> None:
         self.phase = Phase.ENTERED
-        self.session.entered(self)
+        self.session.lifecycle.entered(self)
 
     def start(self, frame: StartFrame) -> None:
         """Let the incarnation handle StartFrame, before anything else."""
         self.phase = Phase.STARTING
-        self.mailbox.put_system(
-            Envelope(frame, self.dispatcher.source.address, DOWN, self.dispatcher.epoch, True), first=True
-        )
+        self.mailbox.put_system(self.session.envelope(frame), first=True)
         self.system.hold &= ~CLOSED
         self.dispatcher.schedule(self)
 
     def _let_next_start(self) -> None:
-        for cell in self.supervisor.cells:
+        for cell in self.dispatcher.cells:
             if cell.starts_after is self:
                 cell.starts_after = None
                 if cell.phase is Phase.ENTERED:
-                    self.session.entered(cell)
-
-    def _open(self) -> None:
-        self.phase = Phase.OPEN
-        self.ordered.hold &= ~CLOSED
-        if self._clogs:
-            self.ordered.wake()
-        self.dispatcher.schedule(self)
+                    self.session.lifecycle.entered(cell)
 
     async def stop(self, grace: float | None = None) -> None:
         """End the incarnation: cut what runs, leave `lifespan()`, within the grace. The cell stays, its mailbox
@@ -193,15 +172,23 @@ class Cell:
         self.go_down()
         # Asked twice, it still ends by the first moment.
         self._stops_by = min(self._stops_by, trio.current_time() + (self.grace if grace is None else grace))
+        life = self._life
         with trio.move_on_at(self._stops_by) as limit:
-            if self._leave is not None and self._left is not None and self._life is not None:
+            if life is not None:
                 self._leave.set()
                 await self._left.wait()
             await self.tasks.all_ended()
-        if limit.cancelled_caught and not (self._life is not None and self._life.scope.cancel_called):
-            self.dispatcher.tell("stalled", Stall(self.address, self.dispatcher.now() - self.grace, None))
-            if self._life is not None:
-                self._life.scope.cancel()
+        if limit.cancelled_caught and not (life is not None and life.scope.cancel_called):
+            self.tell_stall(self.dispatcher.observers.now() - self.grace, None)
+        if limit.cancelled_caught:
+            if life is not None:
+                life.scope.cancel()
+            await abort_waits(self.tasks_left)
+
+    def tasks_left(self) -> list[trio.lowlevel.Task]:
+        """Trio's tasks of what still runs of this actor."""
+        own = [self._life.task] if self._life is not None and self._life.task is not None else []
+        return [*own, *self.tasks.those_left()]
 
     def go_down(self) -> None:
         """Nothing is begun any more; what was in hand is settled, all tasks are cut."""
@@ -211,32 +198,94 @@ class Cell:
         if self.phase is Phase.ENTERING and self._life is not None:
             # Whoever waits for it to leave needn't wait until it has entered.
             self._life.scope.cancel()
-        if (
-            self.phase is Phase.STARTING
-            and self.system.waiting
-            and isinstance(self.system.waiting[0].frame, StartFrame)
-        ):
+        waiting = self.system.waiting
+        if self.phase is Phase.STARTING and waiting and isinstance(waiting[0].frame, StartFrame):
             self.mailbox.take_system()  # the next incarnation gets one of its own
-        self.phase = Phase.DOWN
+        self.phase, self.is_down = Phase.DOWN, True
         for lane in (self.ordered, self.system):
             lane.hold |= CLOSED
             if lane.hand is not None:
                 self._settle(lane.hand, blamed=False)
         self.tasks.cut_all()
 
-    def abandon(self, reason: str) -> None:
-        """The address has no actor any more: what waits is dropped, what comes passes by or is dropped."""
+    def finish(self) -> None:
+        """The actor has done its work."""
+        if not self.is_down:
+            self.go_down()
+            self.supervisor.child_finished(self)
+
+    def abandon(self, reason: str, *, passes: bool = False) -> None:
+        """The address has no actor any more: what waits and what comes is dropped, or passes by."""
         self.go_down()
-        self.phase = Phase.GONE
+        self.phase, self.is_gone, self._passes = Phase.GONE, True, passes
         self.supervisor.forget(self)
-        self.mailbox.clear(reason)
+        if passes:
+            self._let_pass()
+        else:
+            self.mailbox.clear(reason)
         self.mailbox.release_senders()
         for message in list(self.timers):
             self.disarm(message)
-        if self.has_started and not self._start_passed and not self.session.is_closing:
-            self._start_passed = True
-            self.session.started(self)
+        self.pass_start()
         self._let_next_start()
+
+    def _let_pass(self) -> None:
+        """What waits goes on, in its order; messages have nobody to go to."""
+        mailbox = self.mailbox
+        while mailbox.system or mailbox.ordered:
+            envelope = mailbox.take_system() if mailbox.system else mailbox.take_ordered()
+            frame = envelope.frame
+            if isinstance(frame, (EndFrame, StopFrame)):
+                self.session.lifecycle.pass_end(self, frame)
+            elif envelope.direction is None:
+                self.dispatcher.drop(envelope, "finished", self.address)
+            else:
+                self.dispatcher.put(envelope, self.down if envelope.direction is DOWN else self.up, None)
+
+    # ---- the mailbox
+
+    def keep(self, envelope: Envelope, route: Route, payer: Payer | None) -> None:
+        """Queue what can't be handled at once. `payer` sent it and waits if that is too much."""
+        if self.is_gone:
+            if route.handler is None or self._passes:
+                self.dispatcher.put(envelope, self.down if envelope.direction is DOWN else self.up, payer)
+            else:
+                self.dispatcher.drop(envelope, "finished", self.address)
+            return
+        mailbox = self.mailbox
+        if route.is_system:
+            mailbox.put_system(envelope)
+        else:
+            mailbox.put_ordered(envelope)
+            if payer is not None and envelope.direction is DOWN and mailbox.is_overfull:
+                payer.overfilled(self)
+        if not self.is_scheduled:
+            self.dispatcher.schedule(self)
+
+    def next(self) -> tuple[Lane, Route] | None:
+        """Which lane's first envelope may be begun now, and how it is handled."""
+        lane = self.system
+        if lane.waiting:
+            if not lane.hold & BLOCKED:
+                frame = lane.waiting[0].frame
+                if self.phase is Phase.STARTING and not isinstance(frame, StartFrame):
+                    return None
+                return lane, self.routes[type(frame)]
+            # A system frame goes first, but for one that waits behind a system handler.
+            if not lane.hold & BUSY:
+                return None
+        lane = self.ordered
+        if lane.waiting and not lane.hold & BLOCKED:
+            route = self.routes[type(lane.waiting[0].frame)]
+            if not route.is_lifecycle or self.is_drained:
+                return lane, route
+        return None
+
+    def take(self, lane: Lane) -> Envelope:
+        return self.mailbox.take_system() if lane is self.system else self.mailbox.take_ordered()
+
+    def _report_drop(self, envelope: Envelope, reason: str) -> None:
+        self.dispatcher.drop(envelope, cast(Any, reason), self.address)
 
     # ---- failure
 
@@ -250,7 +299,7 @@ class Cell:
             error = error.exceptions[0]  # a nursery's wrapping
         blamed = not isinstance(error, Killed)
         delivery = self._delivery_in_hand(envelope, hand)
-        self.dispatcher.tell("failed", Failure(self.address, delivery, error, self.dispatcher.now()))
+        self._tell_failure(delivery, error)
         poisoned = False
         if envelope is not None and isinstance(envelope.frame, (EndFrame, StopFrame)):
             self._mark_ended()
@@ -265,6 +314,10 @@ class Cell:
         """Fail from outside. What is in hand is told with it, but not blamed."""
         self.fail(error, hand=self.ordered.hand or self.system.hand)
 
+    def _tell_failure(self, delivery: Delivery | None, error: Exception) -> None:
+        observers = self.dispatcher.observers
+        observers.tell("failed", Failure(self.address, delivery, error, observers.now()))
+
     def _delivery_in_hand(self, envelope: Envelope | None, hand: Hand | None) -> Delivery | None:
         """As observers were told of it when its handler began."""
         envelope = hand.envelope if hand is not None else envelope
@@ -272,7 +325,7 @@ class Cell:
             return None
         begun = hand.begun if hand is not None else self.begun
         if begun is None or not self.dispatcher.observers:
-            return self.dispatcher.delivery_of(envelope, self.address, self.dispatcher.seq)
+            return self.dispatcher.observers.delivery_of(envelope, self.address, 0)
         return begun
 
     def _return(self, envelope: Envelope, delivery: Delivery | None, *, system: bool, blamed: bool) -> bool:
@@ -285,7 +338,7 @@ class Cell:
         if blamed:
             envelope.failures += 1
             if envelope.failures > 1:
-                self._ungate(envelope)
+                self._ungate(frame, envelope.epoch)
                 self.dispatcher.drop(envelope, "poison", self.address, begun=delivery)
                 return True
         self.mailbox.put_back(envelope, system=system)
@@ -298,150 +351,165 @@ class Cell:
         hand.dead = True
         envelope = hand.envelope
         assert envelope is not None
-        (self.ordered if hand.waits else self.system).release(hand)
+        self.release(hand)
         if hand.cut:
             return False
         if hand.sent or hand.assigned:
-            self._ungate(envelope)
+            self._ungate(envelope.frame, envelope.epoch)
             if not isinstance(envelope.frame, LIFECYCLE):
                 self.dispatcher.drop(envelope, "partial", self.address, begun=hand.begun)
             elif isinstance(envelope.frame, (EndFrame, StopFrame)) and not self.has_ended:
                 # Another's failure took its actor down; it passes by itself all the same.
-                self.lifecycle_handled(envelope)
+                self.lifecycle_handled(envelope.frame)
             return False
         return self._return(envelope, hand.begun, system=not hand.waits, blamed=blamed)
 
-    # ---- plain handlers
+    def release(self, hand: Hand) -> bool:
+        """Free the lane of a handler. False when it was free of it already."""
+        lane = hand.lane
+        if lane.hand is not hand:
+            return False
+        lane.hand = None
+        lane.hold &= ~BUSY
+        return True
 
     def assigning(self, instance: Actor, name: str) -> None:
         """A durable value is about to change: note the old one, to restore it if the handler fails."""
         if instance is not self.actor:
             return
         if self.in_hand is not None:
-            self.journal.setdefault(name, getattr(instance, name))
+            self._changes().note(name)
         elif (hand := hand_of(self)) is not None:
             hand.root.assigned = True
             if hand.root.starter is not None:
                 hand.root.starter.assigned = True
 
-    def check_durables(self, names: Iterable[str]) -> None:
-        """Raises `TypeError` for a value that could change behind a rollback's back."""
-        for name in names:
-            value = getattr(self.actor, name)
-            try:
-                hash(value)
-            except TypeError as error:
-                raise TypeError(
-                    f"{self.address}: durable {name} was set to {value!r}, which is mutable. Assign a tuple or another frozen value."
-                ) from error
+    def defer(self, action: Callable[[], None]) -> bool:
+        """In a plain handler: do it when the handler has ended well. False when none runs."""
+        if self.in_hand is None:
+            return False
+        self._changes().deferred.append(action)
+        return True
 
-    def do_deferred(self) -> None:
-        """Do what a plain handler asked for beside its effects, once it can't fail any more."""
-        deferred, self.deferred = self.deferred, []
-        for action in deferred:
-            action()
+    def _changes(self) -> Transaction:
+        if self.transaction is None:
+            self.transaction = Transaction(self.actor)
+        return self.transaction
 
-    def rollback(self) -> None:
-        for name, value in self.journal.items():
-            object.__setattr__(self.actor, name, value)
-        self.journal.clear()
-        self.deferred.clear()
+    # ---- what a handling begins and ends with
 
-    # ---- what a handling ends with
+    def note_begin(self, envelope: Envelope) -> None:
+        """Tell that a handler begins; raises `Killed` if it is to fail there."""
+        observers = self.dispatcher.observers
+        self._deliveries += 1
+        self.begun = observers.delivery_of(envelope, self.address, observers.next_seq())
+        observers.tell("delivered", self.begun)
+        if self._deliveries in self.kill_at:
+            raise Killed(f"{self.address} was failed from outside as its delivery {self._deliveries} began")
 
-    @property
-    def is_starting(self) -> bool:
-        return self.phase is Phase.STARTING
+    def handled(self, frame: object, epoch: int) -> None:
+        """What every handling ends with, plain or async."""
+        self._ungate(frame, epoch)
+        self.note_progress()
+
+    def note_progress(self) -> None:
+        if self._waits_for_end:
+            self._progress = trio.current_time()
+
+    def _ungate(self, frame: object, epoch: int) -> None:
+        """Frames of the newest epoch may be begun, when its InterruptionFrame is done with; an older one frees
+        nothing.
+        """
+        if self.ordered.hold & GATED and isinstance(frame, InterruptionFrame) and epoch >= self.mailbox.epoch:
+            self.ordered.hold &= ~GATED
+
+    def lifecycle_handled(self, frame: object) -> None:
+        """StartFrame, EndFrame and StopFrame pass by themselves, after the handler's effects, after a failure too."""
+        if isinstance(frame, StartFrame):
+            if self.phase is Phase.STARTING:
+                self.phase = Phase.OPEN
+                self.ordered.hold &= ~CLOSED
+                self.dispatcher.schedule(self)
+            self.pass_start()
+            self._let_next_start()
+        elif isinstance(frame, (EndFrame, StopFrame)):
+            self._waits_for_end = False
+            self._mark_ended()
+            self.session.lifecycle.pass_end(self, frame)
+
+    def pass_start(self) -> None:
+        if self.has_started and not self._start_passed and not (self.is_gone and self.session.is_closing):
+            self._start_passed = True
+            self.session.lifecycle.start_from(self.down)
+
+    def _mark_ended(self) -> None:
+        self.has_ended = True
+        self.ordered.hold |= QUEUED
+        self.system.hold |= QUEUED
 
     @property
     def is_drained(self) -> bool:
         """Whether EndFrame may be taken: nothing of the system lane, and no task of a handler, is left."""
         return not (self.system.waiting or self.system.hold & BUSY or self.tasks.has_handlers_own)
 
-    def handled(self, envelope: Envelope) -> None:
-        """What every handling ends with, plain or async."""
-        self._ungate(envelope)
-        self.note_progress()
-
-    def note_progress(self) -> None:
-        if self._waits_for_end:
-            self.progress = trio.current_time()
-
-    def _ungate(self, envelope: Envelope) -> None:
-        """Frames of the newest epoch may be begun, when its InterruptionFrame is done with; an older one frees
-        nothing.
-        """
-        if isinstance(envelope.frame, InterruptionFrame) and envelope.epoch >= self.mailbox.epoch:
-            self.ordered.hold &= ~GATED
-
-    def lifecycle_handled(self, envelope: Envelope) -> None:
-        """StartFrame, EndFrame and StopFrame pass by themselves, after the handler's effects, after a failure too."""
-        frame = envelope.frame
-        if isinstance(frame, CancelFrame):
-            return
-        if isinstance(frame, StartFrame):
-            if self.phase is Phase.STARTING:
-                self._open()
-            if not self._start_passed:
-                self._start_passed = True
-                self.session.started(self)
-            self._let_next_start()
-            return
-        self._waits_for_end = False
-        self._mark_ended()
-        assert isinstance(frame, (EndFrame, StopFrame))
-        self.session.pass_end(self, frame)
-
-    def _mark_ended(self) -> None:
-        """From now on nothing leaves this actor but errors, metrics and messages."""
-        self.has_ended = True
-        self.ordered.hold |= SLOW
-        self.system.hold |= SLOW
-
     # ---- the interruption step
 
     def interrupt(self, epoch: int, by: Hand | None) -> None:
         self.mailbox.interrupt(epoch)
-        self.ordered.cut(epoch, by)
+        hand = self.ordered.hand
+        if hand is not None and hand is not by and not hand.cut:
+            assert hand.envelope is not None
+            if not hand.envelope.immune and (hand.epoch is None or hand.epoch < epoch):
+                hand.cut = True
+                hand.scope.cancel()
         self.tasks.cut_interruptible(by)
-        route = self.routes[InterruptionFrame]
-        if route.handler is None or self.is_gone:
+        if self.routes[InterruptionFrame].handler is None or self.is_gone:
             return
-        frame = InterruptionFrame(epoch)
+        waiting = self.system.waiting
         # Two wait where one was returned by a failure.
-        for waiting in [each for each in self.system.waiting if isinstance(each.frame, InterruptionFrame)]:
-            self.system.waiting.remove(waiting)
-            self.dispatcher.drop(waiting, "merged", self.address)
+        for older in [each for each in waiting if isinstance(each.frame, InterruptionFrame)]:
+            waiting.remove(older)
+            self.dispatcher.drop(older, "merged", self.address)
         sender = None if by is None else by.cell.address
-        envelope = Envelope(frame, sender, None, epoch, True)
-        first = self.system.waiting[0].frame if self.system.waiting else None
-        self.system.waiting.insert(1 if isinstance(first, StartFrame) else 0, envelope)
+        envelope = Envelope(InterruptionFrame(epoch), sender, None, epoch, True)
+        waiting.insert(1 if waiting and isinstance(waiting[0].frame, StartFrame) else 0, envelope)
         self.ordered.hold |= GATED
 
     # ---- room
 
-    def clog(self, node: Cell | Exit) -> None:
-        """What this actor's plain handler sent has overfilled a later lane: take nothing ordered before there is
+    def overfilled(self, node: Node) -> None:
+        """What this actor's plain handler sent has overfilled a later lane: nothing ordered is taken before there is
         room.
         """
+        mailbox = node.mailbox
+        if node.index <= self.index or mailbox is None:
+            return
         self._clogs.append(node)
+        self._waits_for.append(node)
         self.ordered.hold |= CLOGGED
-        self.ordered.wake()
 
-    async def wait_until_unclogged(self) -> None:
-        while self._clogs:
-            await self.wait_for_room(self._clogs[0])
-            self._clogs.pop(0)
-        self.ordered.hold &= ~CLOGGED
+        def go_on() -> None:
+            if node in self._clogs:
+                self._clogs.remove(node)
+                self._has_room(node)
+                if not self._clogs:
+                    self.ordered.hold &= ~CLOGGED
+                    self.dispatcher.schedule(self)
 
-    async def wait_for_room(self, node: Cell | Exit) -> None:
+        mailbox.call_when_room(go_on)
+
+    async def wait_for_room(self, node: Node) -> None:
+        """For a handler or a task of this actor."""
         assert node.mailbox is not None
         self._waits_for.append(node)
         try:
             await node.mailbox.wait_for_room()
         finally:
-            self._waits_for.remove(node)
-            self.progress = trio.current_time()
+            self._has_room(node)
+
+    def _has_room(self, node: Node) -> None:
+        self._waits_for.remove(node)
+        self._progress = trio.current_time()
 
     # ---- what an actor and its session ask for
 
@@ -450,7 +518,7 @@ class Cell:
         hand = self.ordered.hand or self.system.hand
         if hand is None or hand.envelope is None:
             return None, None
-        return hand.since - self.dispatcher.began, hand.envelope.frame
+        return hand.since - self.dispatcher.observers.began, hand.envelope.frame
 
     def durables(self) -> dict[str, Any]:
         if self.is_down or self.incarnation < 0:
@@ -463,33 +531,25 @@ class Cell:
     def make_outside(self) -> Outside:
         return self.session.make_outside(self)
 
-    def defer(self, action: Callable[[], None]) -> bool:
-        """In a plain handler: do it when the handler has ended well. False when none runs."""
-        if self.in_hand is None:
-            return False
-        self.deferred.append(action)
-        return True
-
     def report_shed(self, data: bytes) -> None:
         """Sound that waited too long for the world was thrown away."""
-        self.dispatcher.drop(Envelope(data, self.address, None, self.dispatcher.epoch), "shed", self.address)
+        self._report_drop(Envelope(data, self.address, None, self.dispatcher.epoch), "shed")
 
-    def allow(self, seconds: float) -> None:
-        self.allowed = max(self.allowed, trio.current_time() + seconds)
+    def tell_stall(self, since: float, frame: object) -> None:
+        self.dispatcher.observers.tell("stalled", Stall(self.address, since, frame))
 
     # ---- timers
 
     def arm(self, after: After) -> None:
         self.disarm(after.message)
         if after.seconds is not None:
-            self.timers[after.message] = self.session.timers.arm(
-                trio.current_time() + after.seconds, self, after.message
-            )
+            deadline = trio.current_time() + after.seconds
+            self.timers[after.message] = self.session.timers.arm(deadline, self, after.message)
 
     def disarm(self, message: object) -> None:
-        entry = self.timers.pop(message, None)
-        if entry is not None:
-            self.session.timers.disarm(entry)
+        timer = self.timers.pop(message, None)
+        if timer is not None:
+            self.session.timers.disarm(timer)
 
     def fire(self, message: object) -> None:
         self.timers.pop(message, None)
@@ -513,16 +573,18 @@ class Cell:
         self.supervisor.forget(self)
         self.tasks.cut_all()
 
-    async def cancel(self, envelope: Envelope) -> None:
+    async def cancel(self, frame: CancelFrame) -> None:
         """Let the actor see CancelFrame, within its grace."""
         self._waits_for_end = False
-        route = self.routes[type(envelope.frame)]
+        route = self.routes[type(frame)]
         if route.handler is not None and self.phase is Phase.OPEN:
+            envelope = self.session.envelope(frame)
             if route.is_async:
-                with trio.move_on_after(self.grace):
-                    await self.system.attend(route, envelope)
+                with trio.move_on_after(self.grace) as scope:
+                    # In a lane of its own: what was cut may not have unwound yet.
+                    await attend(self, Lane(self.system.waiting, 0), route, envelope, scope)
             else:
-                self.dispatcher.handle_taken(self, route, envelope)
+                self.dispatcher.serve(self, route, envelope)
             self.dispatcher.drain()
         self._mark_ended()
 
@@ -530,32 +592,34 @@ class Cell:
         """Take what plain handlers can take of the system lane: an actor behind this one may just have sent its last
         words.
         """
-        while self.system.next() is not None and self.dispatcher.serve(self):
+        while (found := self.next()) is not None and found[0] is self.system and not found[1].is_async:
+            self.dispatcher.serve(self, found[1], self.take(self.system))
             self.dispatcher.drain()
 
     def expect_end(self) -> None:
         """EndFrame waits in the mailbox: from now on the actor must get on."""
         if not self._waits_for_end:
             self._waits_for_end = True
-            self.progress = trio.current_time()
+            self._progress = trio.current_time()
             self.session.spawn(self._watch_end)
+
+    def allow(self, seconds: float) -> None:
+        self._allowed = max(self._allowed, trio.current_time() + seconds)
 
     def patience(self) -> float:
         """The moment until which this actor may get on with nothing. Who waits for room has the patience of whom it
         waits for, too.
         """
-        others = [node.patience() for node in self._waits_for if isinstance(node, Cell)]
-        return max(self.progress, self.allowed, *others) + self.grace
+        others = [node.patience() for node in self._waits_for]
+        return max(self._progress, self._allowed, *others) + self.grace
 
     async def _watch_end(self) -> None:
         while self._waits_for_end and not self.is_gone:
             moment = self.patience()
             if trio.current_time() < moment:
                 await trio.sleep_until(moment)
-                # Who gets on at this very moment still counts: let it.
-                for _ in range(CHECKPOINTS_OF_A_MOMENT):
-                    await trio.lowlevel.checkpoint()
+                await moment_passes()  # who gets on at this very moment still counts
                 continue
-            self.dispatcher.tell("stalled", Stall(self.address, self.progress - self.dispatcher.began, self.busy()[1]))
-            self.session.give_up(self)
+            self.tell_stall(self._progress - self.dispatcher.observers.began, self.busy()[1])
+            self.session.lifecycle.give_up(self)
             return

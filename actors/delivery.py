@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Iterable
 from typing import Literal
 
 import attrs
 
 from ..channels.mailbox import Direction
 from .effects import Address
-from .errors import ConfigurationError
 
-__all__ = ["Delivery", "DropReason", "Dropped", "Failure", "Observer", "Restart", "Stall"]
+__all__ = ["Delivery", "DropReason", "Dropped", "Failure", "Restart", "Stall"]
 
 DropReason = Literal[
     "interrupted", "stale", "shed", "poison", "partial", "merged", "finished", "cancelled", "unknown address"
@@ -80,48 +77,3 @@ class Stall:
     """Seconds since the session began: when the handler in hand began, or the last progress."""
     frame: object | None
     """What it is busy with, if it is a handler."""
-
-
-class Observer:
-    """Hears what happens in a session: plain methods, each called with one value, in order. They can't send.
-
-    Inherit for the empty methods, or leave out what you don't need. An observer that raises is reported once, in
-    the log `antiphon`, and removed.
-    """
-
-    def delivered(self, delivery: Delivery) -> None:
-        """A handler begins, or a frame leaves at an end."""
-
-    def dropped(self, dropped: Dropped) -> None:
-        """Something will not be handled."""
-
-    def failed(self, failure: Failure) -> None:
-        """An actor failed."""
-
-    def restarted(self, restart: Restart) -> None:
-        """An actor is there again."""
-
-    def stalled(self, stall: Stall) -> None:
-        """An actor gets on with nothing."""
-
-    def ended(self, outcome: object) -> None:
-        """The session is over: `"ended"`, `"cancelled"`, or what it failed with."""
-
-
-def checked_observers(observers: Iterable[Observer]) -> list[Observer]:
-    """The observers as a list. Raises `ConfigurationError` for one that would never hear of anything."""
-    if not isinstance(observers, Iterable):
-        raise ConfigurationError(f"observers={observers!r}: these are several. Write observers=(observer,).")
-    those = list(observers)
-    told = [name for name in vars(Observer) if not name.startswith("_")]
-    for observer in those:
-        if isinstance(observer, type):
-            raise ConfigurationError(f"observers: {observer.__name__} is a class. Write {observer.__name__}().")
-        methods = [getattr(observer, name) for name in told if hasattr(observer, name)]
-        if not methods:
-            raise ConfigurationError(f"observers: {observer!r} has none of the methods {', '.join(told)}.")
-        for method in filter(inspect.iscoroutinefunction, methods):
-            raise ConfigurationError(
-                f"observers: {method.__qualname__} is async, and nobody waits for it. Write `def`."
-            )
-    return those

@@ -24,7 +24,7 @@ from ..channels.frames import (
     Uninterruptible,
 )
 
-__all__ = ["Address", "After", "Both", "Down", "Effect", "Effects", "Immune", "Interrupt", "To", "Up"]
+__all__ = ["Address", "After", "Both", "Down", "Effect", "Effects", "Finish", "Immune", "Interrupt", "To", "Up"]
 
 
 @attrs.frozen(repr=False)
@@ -116,11 +116,19 @@ class Interrupt:
     """
 
 
-Effect: TypeAlias = Frame | Up | Down | Both | Immune | To | After | Interrupt
+@attrs.frozen
+class Finish:
+    """The actor has done its work: it ends normally, when the handler in hand has ended; said by a task, at once.
+
+    A permanent child is restarted; past a transient or temporary one frames go by from then on.
+    """
+
+
+Effect: TypeAlias = Frame | Up | Down | Both | Immune | To | After | Interrupt | Finish
 Effects: TypeAlias = Effect | Iterable[Effect] | None
 """What a handler returns."""
 
-EFFECTS = (Frame, Up, Down, Both, Immune, To, After, Interrupt)
+EFFECTS = (Frame, Up, Down, Both, Immune, To, After, Interrupt, Finish)
 
 LIFECYCLE = (StartFrame, EndFrame, StopFrame, CancelFrame)
 
@@ -186,7 +194,7 @@ def fault_of(effect: object, in_hand: object) -> str | None:
         return None
     if isinstance(effect, (To, After)):
         return fault_of_message(effect.message)
-    if isinstance(effect, Interrupt):
+    if isinstance(effect, (Interrupt, Finish)):
         return None
     if inspect.iscoroutine(effect):
         effect.close()

@@ -3,7 +3,7 @@
 An error says what was wrong, where, and what to do.
 """
 
-__all__ = ["ConfigurationError", "Killed", "LocalProtocolError", "RemoteProtocolError", "Unrecoverable"]
+__all__ = ["ActorKilled", "ConfigurationError", "Killed", "LocalProtocolError", "RemoteProtocolError", "Unrecoverable"]
 
 
 class ConfigurationError(Exception):
@@ -30,3 +30,7 @@ class Killed(Exception):
     """An actor was failed from outside, to see what becomes of it. It is nobody's failure: the frame in hand isn't
     blamed.
     """
+
+
+class ActorKilled(BaseException):
+    """Raised in a wait that is shielded from cancellation, when the grace of its actor is over: nothing else ends it."""

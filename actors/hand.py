@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import trio
 
-from ..channels.frames import SystemFrame
+from ..channels.frames import ErrorFrame, Frame, InterruptionFrame, MetricsFrame, SystemFrame
 from ..channels.mailbox import DOWN, Direction, Envelope
 from .effects import Address, Effect, To
 from .tasks import Task
@@ -22,21 +22,33 @@ if TYPE_CHECKING:
     from .actor import Actor
     from .cell import Cell
     from .delivery import Delivery
+    from .node import Lane, Node
 
 
 class Hand:
-    """One handling, or one task. What is rarely set stands in the class: a hand is made for each async handler."""
+    """One handling, or one task."""
 
-    sent = assigned = cut = dead = False
-    begun: Delivery | None = None
-    """As observers were told."""
-    under: Hand | None = None
-    """A handler that Cancel has cut and that still unwinds, while that of CancelFrame runs."""
-    of: Hand | None = None
-    """Whose fate this one shares, which only sets another epoch."""
-    starter: Hand | None = None
-    """Of the handler that started this task."""
-    since = 0.0
+    __slots__ = (
+        "assigned",
+        "began",
+        "begun",
+        "cell",
+        "cut",
+        "dead",
+        "direction",
+        "envelope",
+        "epoch",
+        "finishes",
+        "lane",
+        "of",
+        "overfull",
+        "scope",
+        "sent",
+        "since",
+        "starter",
+        "task",
+        "waits",
+    )
 
     def __init__(
         self, cell: Cell, envelope: Envelope | None, direction: Direction | None, epoch: int | None, waits: bool
@@ -50,6 +62,32 @@ class Hand:
         """The stamp of what it sends; None: the epoch at that moment."""
         self.waits = waits
         """Whether it waits for room: handlers of system frames and messages don't."""
+        self.sent = self.assigned = self.cut = self.dead = self.finishes = False
+        self.overfull: list[Node] = []
+        """Later nodes whose lanes it has overfilled and has not waited for yet."""
+        self.of: Hand | None = None
+        """Whose fate this one shares, which only sets another epoch."""
+        self.starter: Hand | None = None
+        """Of the handler that started this task."""
+
+    lane: Lane
+    """That it keeps busy, if it is an async handler; the next four are only such a one's, too."""
+    begun: Delivery | None
+    """As observers were told."""
+    since: float
+    scope: trio.CancelScope
+    """What cuts it."""
+    task: trio.lowlevel.Task
+
+    @classmethod
+    def for_handler(cls, cell: Cell, envelope: Envelope, *, ordered: bool) -> Hand:
+        """What a handler has in hand: it decides the stamp and the direction of what it sends."""
+        if not ordered:
+            epoch: int | None = cell.dispatcher.epoch
+        else:
+            epoch = None if envelope.immune else envelope.epoch
+        direction = None if isinstance(envelope.frame, InterruptionFrame) else envelope.direction
+        return cls(cell, envelope, direction, epoch, ordered)
 
     @property
     def root(self) -> Hand:
@@ -62,6 +100,24 @@ class Hand:
         root.sent = True
         if root.starter is not None:
             root.starter.sent = True
+
+    def envelope_for(self, frame: Frame, direction: Direction | None, immune: bool) -> Envelope | None:
+        """The frame, ready to be sent; None when its actor has ended and may not send it any more."""
+        cell = self.cell
+        epoch = cell.dispatcher.epoch if self.epoch is None else self.epoch
+        envelope = Envelope(frame, cell.address, direction or self.direction, epoch, immune)
+        if self.envelope is not None and frame is self.envelope.frame:
+            # The very object in hand, the first time, is still a copy of what went into the branches.
+            envelope.token, self.envelope.token = self.envelope.token, None
+        if cell.has_ended and not isinstance(frame, (ErrorFrame, MetricsFrame)):
+            cell.dispatcher.drop(envelope, "finished", cell.address)
+            return None
+        return envelope
+
+    def overfilled(self, node: Node) -> None:
+        # Only for a later one does anybody wait: else a wait could close a circle.
+        if node.index > self.cell.index:
+            self.overfull.append(node)
 
 
 in_hand: ContextVar[Hand | None] = ContextVar("in_hand", default=None)
@@ -103,8 +159,8 @@ def push(cell: Cell, actor: Actor, effects: tuple[Effect, ...]) -> Coroutine[Any
 
 async def _push(cell: Cell, actor: Actor, effects: tuple[Effect, ...]) -> None:
     dispatcher = cell.dispatcher
-    hand = hand_of(cell)
-    if hand is None:
+    hand = in_hand.get()
+    if hand is None or hand.cell is not cell:
         hand = Hand(cell, None, None, None, True)
     root = hand if hand.of is None else hand.of
     if actor is not cell.actor:
@@ -112,9 +168,12 @@ async def _push(cell: Cell, actor: Actor, effects: tuple[Effect, ...]) -> None:
         raise trio.BrokenResourceError(f"{cell.address}: this incarnation has ended, it can't send any more")
     if root.cut or cell.is_down:
         # What is cut or has failed sends only messages any more; its next wait tells it so.
-        effects = () if root.cut else tuple(effect for effect in effects if isinstance(effect, To))
-    overfull = dispatcher.push(hand, effects)
-    if overfull:
+        dispatcher.push(hand, () if root.cut else tuple(effect for effect in effects if isinstance(effect, To)))
+        await trio.lowlevel.checkpoint_if_cancelled()
+        return
+    dispatcher.push(hand, effects)
+    if hand.overfull:
+        overfull, hand.overfull = hand.overfull, []
         for node in overfull:
             await cell.wait_for_room(node)
     elif root.cut or cell.is_down:

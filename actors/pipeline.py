@@ -1,9 +1,10 @@
-"""What a session is made of: actors in order, and how each is supervised. Values only; a session brings them to life."""
+"""What a session is made of: actors in order, branches, and how each is supervised. Values only; a session brings them to life."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from math import inf
-from typing import Literal
+from typing import Literal, TypeAlias
 
 import attrs
 
@@ -11,10 +12,12 @@ from .actor import Actor, is_actor_class, snake_case
 from .effects import Address
 from .errors import ConfigurationError
 
-__all__ = ["Backoff", "Child", "Pipeline", "Strategy", "child"]
+__all__ = ["Backoff", "Child", "Parallel", "Pipeline", "RestartKind", "Strategy", "child"]
 
 Strategy = Literal["one_for_one", "one_for_all", "rest_for_one"]
 STRATEGIES = ("one_for_one", "one_for_all", "rest_for_one")
+RestartKind = Literal["permanent", "transient", "temporary"]
+RESTARTS = ("permanent", "transient", "temporary")
 
 
 @attrs.frozen
@@ -42,47 +45,93 @@ class Backoff:
 
 @attrs.frozen(eq=False)
 class Child:
-    """An actor and how its supervisor treats it. Made by `child(...)`."""
+    """An actor, or a pipeline inside another one, and how its supervisor treats it. Made by `child(...)`."""
 
-    actor: Actor
+    of: Actor | Group
+    restart: RestartKind = "permanent"
     grace: float = 1.0
     max_buffer: int | None = None
     backoff: Backoff = attrs.field(factory=Backoff)
 
     def __attrs_post_init__(self) -> None:
-        where = f"child({type(_check_actor('child', self.actor)).__name__}(...))"
+        where = f"child({type(_check_child('child', self.of)).__name__}(...))"
+        if self.restart not in RESTARTS:
+            raise ConfigurationError(f"{where}: restart={self.restart!r} isn't one of {', '.join(RESTARTS)}.")
         _check_number(where, "grace", self.grace, above=0)
         if self.grace == inf:
             raise ConfigurationError(f"{where}: grace={self.grace!r} would let a session never end. Give it seconds.")
         if self.max_buffer is not None:
             _check_number(where, "max_buffer", self.max_buffer, least=1, whole=True)
+        if isinstance(self.of, Group) and (self.grace != 1.0 or self.max_buffer is not None):
+            raise ConfigurationError(f"{where}: grace and max_buffer belong to actors. Give them to its children.")
         if not isinstance(self.backoff, Backoff):
             raise ConfigurationError(f"{where}: backoff={self.backoff!r} is no Backoff. Write e.g. Backoff(first=0.5).")
 
 
-def child(actor: Actor, *, grace: float = 1.0, max_buffer: int | None = None, backoff: Backoff | None = None) -> Child:
-    """An actor with a say in how it is supervised.
+def child(
+    actor: Actor | Group,
+    *,
+    restart: RestartKind = "permanent",
+    grace: float = 1.0,
+    max_buffer: int | None = None,
+    backoff: Backoff | None = None,
+) -> Child:
+    """An actor, or a pipeline, with a say in how it is supervised.
 
-    `grace`: seconds for which it may get on with nothing while the session ends, and for leaving `lifespan()`.
-    `max_buffer`: the bound of its ordered lane; None is the pipeline's. `backoff`: None is `Backoff()`. Raises `ConfigurationError`.
+    `restart`: `permanent`, always; `transient`, after a failure but not after `Finish()`; `temporary`, never: once it is
+    gone, frames pass it by. `grace`: seconds for which it may get on with nothing while the session ends, and for
+    leaving `lifespan()`. `max_buffer`: the bound of its ordered lane; None is the pipeline's. `backoff`: None is
+    `Backoff()`. Raises `ConfigurationError`.
     """
-    return Child(actor, grace, max_buffer, Backoff() if backoff is None else backoff)
+    return Child(actor, restart, grace, max_buffer, Backoff() if backoff is None else backoff)
 
 
-class Pipeline:
+class Group:
+    """What a pipeline and a set of branches have in common: children, and how they are supervised."""
+
+    def __init__(
+        self,
+        children: tuple[Child, ...],
+        name: str | None,
+        strategy: Strategy,
+        max_restarts: int,
+        within: float,
+        max_buffer: int,
+        max_media: float,
+    ) -> None:
+        where = type(self).__name__
+        if strategy not in STRATEGIES:
+            raise ConfigurationError(f"{where}: strategy={strategy!r} isn't one of {', '.join(STRATEGIES)}.")
+        _check_number(where, "max_restarts", max_restarts, least=0, whole=True)
+        _check_number(where, "within", within, above=0)
+        _check_number(where, "max_buffer", max_buffer, least=1, whole=True)
+        _check_number(where, "max_media", max_media, above=0)
+        if name is not None:
+            _check_name(where, name)
+        self.children = children
+        self.name = name
+        self.strategy: Strategy = strategy
+        self.max_restarts = max_restarts
+        self.within = within
+        self.max_buffer = max_buffer
+        self.max_media = max_media
+        self.addresses = _name_actors(self)
+        """Of its actors, in order, by the identity of the template."""
+
+
+class Pipeline(Group):
     """Actors in the order in which frames go downstream, and their supervisor. It can be opened many times: the
-    actors are templates.
+    actors are templates. A pipeline may stand in another one, as a supervisor of its own.
 
     `strategy`: who is restarted with a failed actor: `one_for_one`, `one_for_all` or `rest_for_one` (those after it).
     More than `max_restarts` `within` seconds are a failure of the pipeline. `max_buffer`: downstream frames that
-    wait in an actor's
-    ordered lane. `max_media`: seconds of sound that may wait beyond it. Raises `ConfigurationError` for what can't
-    be opened.
+    wait in an actor's ordered lane. `max_media`: seconds of sound that may wait beyond it. `Pipeline()` lets everything
+    pass. Raises `ConfigurationError` for what can't be opened.
     """
 
     def __init__(
         self,
-        *actors: Actor | Child,
+        *actors: Actor | Group | Child,
         name: str | None = None,
         strategy: Strategy = "one_for_one",
         max_restarts: int = 3,
@@ -90,37 +139,56 @@ class Pipeline:
         max_buffer: int = 64,
         max_media: float = 5.0,
     ) -> None:
-        if strategy not in STRATEGIES:
-            raise ConfigurationError(f"Pipeline: strategy={strategy!r} isn't one of {', '.join(STRATEGIES)}.")
-        _check_number("Pipeline", "max_restarts", max_restarts, least=0, whole=True)
-        _check_number("Pipeline", "within", within, above=0)
-        _check_number("Pipeline", "max_buffer", max_buffer, least=1, whole=True)
-        _check_number("Pipeline", "max_media", max_media, above=0)
-        if name is not None:
-            _check_name("Pipeline", name)
-        self.children = tuple(_as_child(each, place) for place, each in enumerate(actors, 1))
-        self.name = name
-        self.strategy: Strategy = strategy
-        self.max_restarts = max_restarts
-        self.within = within
-        self.max_buffer = max_buffer
-        self.max_media = max_media
-        self.addresses = _name_children(self)
+        children = tuple(_as_child("Pipeline", each, place) for place, each in enumerate(actors, 1))
+        super().__init__(children, name, strategy, max_restarts, within, max_buffer, max_media)
 
 
-def _as_child(given: object, place: int) -> Child:
-    return given if isinstance(given, Child) else Child(_check_actor(f"Pipeline, number {place}", given))
+class Parallel(Group):
+    """Branches side by side, each a `Pipeline`, and their supervisor: each branch gets each frame.
+
+    What passes through several branches as the very same object comes out once. Ordered frames of different branches
+    have no order among each other. Arguments as a Pipeline's. Raises `ConfigurationError` without a branch, or for one
+    that is no Pipeline.
+    """
+
+    def __init__(
+        self,
+        *branches: Pipeline | Child,
+        name: str | None = None,
+        strategy: Strategy = "one_for_one",
+        max_restarts: int = 3,
+        within: float = 5.0,
+        max_buffer: int = 64,
+        max_media: float = 5.0,
+    ) -> None:
+        children = tuple(_as_child("Parallel", each, place) for place, each in enumerate(branches, 1))
+        if not children:
+            raise ConfigurationError(
+                "Parallel: it has no branch, so nothing would come out. Write Parallel(Pipeline(...), ...)."
+            )
+        for place, each in enumerate(children, 1):
+            if not isinstance(each.of, Pipeline):
+                kind = type(each.of).__name__
+                raise ConfigurationError(
+                    f"Parallel, branch {place}: {kind} is no Pipeline. Write Pipeline({kind}(...))."
+                )
+        super().__init__(children, name, strategy, max_restarts, within, max_buffer, max_media)
 
 
-def _check_actor(where: str, given: object) -> Actor:
-    if isinstance(given, Actor) and is_actor_class(type(given)):
+_Given: TypeAlias = "Actor | Group | Child"
+
+
+def _as_child(where: str, given: _Given, place: int) -> Child:
+    return given if isinstance(given, Child) else Child(_check_child(f"{where}, number {place}", given))
+
+
+def _check_child(where: str, given: object) -> Actor | Group:
+    if isinstance(given, Group) or (isinstance(given, Actor) and is_actor_class(type(given))):
         return given
     if isinstance(given, Actor):
         why = f"{type(given).__name__} is no class of actors yet. Write @actor above `class {type(given).__name__}`."
     elif isinstance(given, type):
         why = f"{given.__name__} is a class. Write {given.__name__}()."
-    elif isinstance(given, Pipeline):
-        why = "a Pipeline can't stand in another one yet. Write its actors here, or `*its_actors`."
     elif isinstance(given, (list, tuple)):
         why = f"{given!r} holds actors. Write a star before it: Pipeline(*actors)."
     else:
@@ -151,35 +219,44 @@ def _check_name(where: str, name: object) -> None:
         raise ConfigurationError(f"{where}: name={name!r}, but a name is text, not empty, without a slash.")
 
 
-def _name_children(pipeline: Pipeline) -> tuple[Address, ...]:
+def _actors_of(group: Group, prefix: str = "") -> Iterator[tuple[str, Actor]]:
+    """All actors of a tree, in order, and what stands before their names."""
+    prefix = f"{prefix}{group.name}/" if group.name else prefix
+    for each in group.children:
+        if isinstance(each.of, Group):
+            yield from _actors_of(each.of, prefix)
+        else:
+            yield prefix, each.of
+
+
+def _name_actors(group: Group) -> dict[int, Address]:
     """The addresses: `name=`, or the class in snake case with `_2` for the second, inside a named pipeline
     `outer/inner`.
     """
+    where = type(group).__name__
+    actors = list(_actors_of(group))
     seen: set[int] = set()
     taken: set[str] = {"source", "sink"}
-    for each in pipeline.children:
-        if id(each.actor) in seen:
+    for prefix, each in actors:
+        kind = type(each).__name__
+        if id(each) in seen:
             raise ConfigurationError(
-                f"Pipeline: the same {type(each.actor).__name__} stands in it twice. An instance is one actor: make another."
+                f"{where}: the same {kind} stands in it twice. An instance is one actor: make another."
             )
-        seen.add(id(each.actor))
-        explicit = each.actor.name
-        if explicit is None:
-            continue
-        where = f"Pipeline: {type(each.actor).__name__}"
-        _check_name(where, explicit)
-        if explicit in taken:
-            raise ConfigurationError(f"{where}: name={explicit!r} is taken already. Give it another.")
-        taken.add(explicit)
-    addresses: list[Address] = []
-    for each in pipeline.children:
-        name = each.actor.name
-        if name is None:
-            base = snake_case(type(each.actor).__name__)
-            name, number = base, 1
+        seen.add(id(each))
+        if each.name is not None:
+            _check_name(f"{where}: {kind}", each.name)
+            if prefix + each.name in taken:
+                raise ConfigurationError(f"{where}: {kind}: name={each.name!r} is taken already. Give it another.")
+            taken.add(prefix + each.name)
+    addresses: dict[int, Address] = {}
+    for prefix, each in actors:
+        name = prefix + (each.name or snake_case(type(each).__name__))
+        if each.name is None:
+            base, number = name, 1
             while name in taken:
                 number += 1
                 name = f"{base}_{number}"
             taken.add(name)
-        addresses.append(Address(f"{pipeline.name}/{name}" if pipeline.name else name))
-    return tuple(addresses)
+        addresses[id(each)] = Address(name)
+    return addresses

@@ -12,8 +12,8 @@ import trio
 
 from ..channels.credentials import masked
 from ..channels.frames import CancelFrame
-from .delivery import Observer
 from .errors import ConfigurationError
+from .observe import Observer
 from .outside import Door
 from .pipeline import Pipeline
 from .session import Session, open_session

@@ -2,14 +2,13 @@
 
 1. All tasks of a session live in one nursery, shielded from outside: a cancellation from there becomes the session's
    own, which ends within the graces.
-2. StartFrame, EndFrame and CancelFrame are carried by the session from actor to actor, so no handler can stop them.
+2. What a program calls stands first, what the runtime calls below. How it begins and ends is `lifecycle`'s.
 """
 
 from __future__ import annotations
 
-import itertools
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, Literal, cast
 
@@ -29,20 +28,22 @@ from ..channels.frames import (
     StopWorkerFrame,
 )
 from ..channels.mailbox import DOWN, UP, Direction, Envelope, Mailbox
-from .actor import Actor, fields_of
-from .cell import Cell, Phase
-from .delivery import Observer, checked_observers
-from .dispatch import Dispatcher, Exit
+from .build import build
+from .cell import Cell
+from .dispatch import Dispatcher
 from .effects import FRAME_TYPES, Address, check_address, fault_of_message, remedy_for
 from .errors import ConfigurationError
+from .lifecycle import Lifecycle
+from .node import Exit, Node
+from .observe import Observer, Observers
 from .outside import Door, LiveDoor, Outside
 from .pipeline import Pipeline
-from .supervisor import Supervisor
 from .timers import Timers
 
 __all__ = ["CellStatistics", "Session", "Stream", "open_session"]
 
 Ended = Literal["ended", "cancelled"]
+OnFailure = Literal["end", "cancel", "continue"]
 
 OUTPUT_BUFFER = 64
 
@@ -86,9 +87,22 @@ class Stream:
                 raise StopAsyncIteration
             await self._end.readers.park()
         envelope = mailbox.take_system() if mailbox.system else mailbox.take_ordered()
-        self._session.dispatcher.taken(self._end, envelope)
+        self._session.dispatcher.left(self._end, envelope)
+        self._session.dispatcher.drain()
         await trio.lowlevel.cancel_shielded_checkpoint()
         return cast(Frame, envelope.frame)
+
+
+class _Pusher:
+    """Who pushes from outside: told whose lane it has overfilled, and waits for all of them."""
+
+    __slots__ = ("overfull",)
+
+    def __init__(self) -> None:
+        self.overfull: list[Node] = []
+
+    def overfilled(self, node: Node) -> None:
+        self.overfull.append(node)
 
 
 class Session:
@@ -105,27 +119,30 @@ class Session:
         direct: bool,
         seed: int | str,
         virtual: bool,
+        on_failure: OnFailure,
     ) -> None:
         self.name = name
         self.seed = seed
         self.outcome: Ended | BaseException | None = None
         """How it ended; None while it runs."""
-        self.is_closing = False
-        """Whether actors that fail now stay down: the session is being cancelled, or its actors leave."""
-        self.dispatcher = Dispatcher(direct=direct, virtual=virtual, observers=checked_observers(observers))
+        self.dispatcher = Dispatcher(
+            Observers(observers, virtual=virtual),
+            direct=direct,
+            virtual=virtual,
+            chance=random.Random(f"{seed}/order"),
+            spawn=self.spawn,
+        )
         self.dispatcher.on_request = self._asked_at_an_end
         self.timers = Timers(self.spawn)
+        self.lifecycle = Lifecycle(self, StartFrame(*sample_rates))
+        self.on_failed: Callable[[], None] = lambda: None
+        self._on_failure = on_failure
         self._outside = outside
         self._nursery: trio.Nursery
-        self._start = StartFrame(*sample_rates)
         self._ended = trio.Event()
-        self._ending: EndFrame | StopFrame | None = None
-        self._end_reached = trio.Event()
         self._failure: ExceptionGroup[Exception] | None = None
-        self.on_failure: Callable[[], None] = lambda: None
-        self._to_start: set[Cell] = set()
         self._streams: dict[Direction, Stream] = {}
-        self._build(pipeline)
+        build(self, pipeline)
 
     # ---- what a program calls
 
@@ -146,10 +163,12 @@ class Session:
         if FRAME_TYPES[type(frame)] is None:
             self._do_what_it_says(frame)
         else:
-            node = dispatcher.send(frame, DOWN if direction == DOWN else UP)
-            if node is not None:
+            pusher = _Pusher()
+            dispatcher.send(frame, DOWN if direction == DOWN else UP, pusher)
+            for node in pusher.overfull:
                 assert node.mailbox is not None
                 await node.mailbox.wait_for_room()
+            if pusher.overfull:
                 return
         if dispatcher.steps < dispatcher.last_walk:
             await dispatcher.breathe()
@@ -158,7 +177,7 @@ class Session:
         if isinstance(frame, InterruptionFrame):
             self.interrupt()
         elif isinstance(frame, (EndFrame, StopFrame)):
-            self.begin_end(frame)
+            self.lifecycle.begin_end(frame)
         elif isinstance(frame, CancelFrame):
             self.begin_cancel(frame)
         else:
@@ -184,7 +203,7 @@ class Session:
         """End when everything queued so far has been handled. Returns when the session has ended; cancelled while it
         waits, the end goes on.
         """
-        self.begin_end(EndFrame(reason))
+        self.lifecycle.begin_end(EndFrame(reason))
         await self._ended.wait()
 
     async def cancel(self, reason: str | None = None) -> None:
@@ -197,6 +216,10 @@ class Session:
     async def wait(self) -> None:
         """Wait until the session has ended, by whomever."""
         await self._ended.wait()
+
+    def begin_cancel(self, frame: CancelFrame) -> None:
+        """As `cancel`, without waiting."""
+        self.lifecycle.begin_cancel(frame)
 
     def interrupt(self) -> None:
         """Begin the next epoch: everything interruptible is cut and dropped, in one step."""
@@ -241,6 +264,11 @@ class Session:
 
     # ---- what the runtime calls
 
+    @property
+    def is_closing(self) -> bool:
+        """Whether actors that fail now stay down."""
+        return self.lifecycle.is_closing
+
     def spawn(self, run: Callable[..., Awaitable[object]], *arguments: object) -> None:
         self._nursery.start_soon(run, *arguments)
 
@@ -250,6 +278,14 @@ class Session:
 
     def make_outside(self, cell: Cell) -> Outside:
         return Outside(self._outside, cell)
+
+    def envelope(self, frame: Frame) -> Envelope:
+        """For a frame of the session's own, which travels from actor to actor by itself."""
+        return Envelope(frame, self.dispatcher.source.address, DOWN, self.dispatcher.epoch, True)
+
+    def send_from_place(self, cell: Cell, frame: Frame) -> None:
+        """Send a frame upstream from a cell's place, whether it has an actor or not."""
+        self.dispatcher.put(Envelope(frame, cell.address, UP, self.dispatcher.epoch, True), cell.up, None)
 
     def kill(self, name: str, error: Exception) -> None:
         """Fail an actor from outside, to see what becomes of it. Raises `KeyError` for an unknown name."""
@@ -265,167 +301,32 @@ class Session:
             raise KeyError(f"no actor {name!r} in this session; there are {', '.join(self.dispatcher.book)}")
         return cell
 
-    def entered(self, cell: Cell) -> None:
-        """A cell's lifespan has entered: it is started when all before it are."""
-        if cell.starts_after is None and (cell in self._to_start or cell.has_started):
-            self._to_start.discard(cell)
-            cell.start(self._start)
-
-    def started(self, cell: Cell) -> None:
-        """StartFrame has left a cell for the first time."""
-        self._start_from(cell.down)
-
-    def begin_end(self, frame: EndFrame | StopFrame) -> None:
-        if self._ending is None and not self.is_closing:
-            self._ending = frame
-            self._hand_end(self.dispatcher.cells[0] if self.dispatcher.cells else self.dispatcher.sink, frame)
+    def escalate(self, failure: ExceptionGroup[Exception], cells: Iterable[Cell]) -> None:
+        """Nobody below can hold this failure of those cells: `on_failure` says what follows."""
+        if self._on_failure == "continue":
+            for cell in tuple(cells):
+                cell.abandon("finished")
+                self.spawn(cell.stop)
             self.dispatcher.drain()
-
-    def pass_end(self, cell: Cell, frame: EndFrame | StopFrame) -> None:
-        self._hand_end(cell.down, frame)
-
-    def begin_cancel(self, frame: CancelFrame) -> None:
-        if not self.is_closing:
-            self.is_closing = True
-            self.spawn(self._cancel, frame)
-
-    def escalate(self, failure: ExceptionGroup[Exception]) -> None:
-        """Nobody below can hold this failure: the session ends with it."""
-        if not self.is_closing:
-            self._failure = failure
-            self.begin_cancel(CancelFrame(str(failure)))
-
-    def give_up(self, cell: Cell) -> None:
-        """An actor that gets on with nothing while the session ends is ended; EndFrame goes on without it."""
-        cell.supervisor.forget(cell)
-        frame = self._ending
-        assert frame is not None
-        cell.abandon("cancelled")
-        self.spawn(cell.stop)
-        if not cell.has_ended:  # else its handler had begun, and EndFrame has gone on by itself
-            self._hand_end(cell.down, frame)
-        self.dispatcher.drain()
-
-    # ---- beginning
-
-    def _build(self, pipeline: Pipeline) -> None:
-        dispatcher = self.dispatcher
-        supervisor = Supervisor(self, pipeline)
-        for place, (each, address) in enumerate(zip(pipeline.children, pipeline.addresses, strict=True)):
-            cell = Cell(self, dispatcher, each, address, place, supervisor)
-            supervisor.cells.append(cell)
-            dispatcher.cells.append(cell)
-            dispatcher.book[address.name] = cell
-            dispatcher.templates[id(each.actor)] = cell
-        cells = dispatcher.cells
-        for above, below in itertools.pairwise(cells):
-            above.down, below.up = below, above
-        dispatcher.sink.index = len(cells)
-        for cell in cells:
-            self._check_references(cell.child.actor)
-
-    def _check_references(self, template: Actor) -> None:
-        for field in fields_of(type(template)):
-            where = f"{type(template).__name__}.{field.name}"
-            for found in _references_in(getattr(template, field.name)) if field.init else ():
-                if isinstance(found, Actor):
-                    raise ConfigurationError(
-                        f"{where} holds an actor, {found!r}, but actors know each other by address. Write its `.address`."
-                    )
-                is_known = (
-                    found.name in self.dispatcher.book
-                    if found.template is None
-                    else id(found.template) in self.dispatcher.templates
-                )
-                if not is_known:
-                    raise ConfigurationError(
-                        f"{where} holds {found!r}, and no actor of this pipeline has that address."
-                        f" There are: {', '.join(self.dispatcher.book)}."
-                    )
+        elif not self.is_closing:
+            if self._on_failure == "end":
+                self._failure = failure
+            self.lifecycle.begin_cancel(CancelFrame(str(failure)))
 
     async def live(self, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Run until the session has ended. Whoever cancels this from outside must cancel the session instead."""
         with trio.CancelScope(shield=True):
             async with trio.open_nursery() as self._nursery:
-                self._begin()
+                self.lifecycle.begin()
                 task_status.started()
                 await trio.sleep_forever()
 
-    def _begin(self) -> None:
-        cells = self.dispatcher.cells
-        for cell in cells:
-            cell.begin()
-        self._start_from(cells[0] if cells else self.dispatcher.sink)
-        self.dispatcher.drain()
-
-    def _start_from(self, node: Cell | Exit) -> None:
-        while isinstance(node, Cell) and node.is_gone:
-            node = node.down
-        if isinstance(node, Exit):
-            self.dispatcher.leave(
-                node, Envelope(self._start, self.dispatcher.source.address, DOWN, self.dispatcher.epoch, True)
-            )
-            return
-        node.has_started = True
-        if node.phase is Phase.ENTERED:
-            node.start(self._start)
-        else:
-            self._to_start.add(node)
-
-    # ---- ending
-
-    def _hand_end(self, node: Cell | Exit, frame: EndFrame | StopFrame) -> None:
-        while isinstance(node, Cell) and node.is_gone:
-            node = node.down
-        envelope = Envelope(frame, self.dispatcher.source.address, DOWN, self.dispatcher.epoch, True)
-        if isinstance(node, Exit):
-            self.dispatcher.leave(node, envelope)
-            self.spawn(self._close_after_end)
-            return
-        node.mailbox.put_ordered(envelope)
-        node.expect_end()
-        self.dispatcher.schedule(node)
-
-    async def _close_after_end(self) -> None:
-        if self.is_closing:
-            return
-        self.is_closing = True
-        await self._leave_all({}, "finished")
-        self._finish("ended")
-
-    async def _cancel(self, frame: CancelFrame) -> None:
-        cells = self.dispatcher.cells
-        for cell in cells:
-            cell.silence()
-        spent: dict[Cell, float] = {}
-        for cell in cells:
-            began = trio.current_time()
-            await cell.cancel(Envelope(frame, self.dispatcher.source.address, DOWN, self.dispatcher.epoch, True))
-            spent[cell] = trio.current_time() - began
-        self.dispatcher.leave(
-            self.dispatcher.sink, Envelope(frame, self.dispatcher.source.address, DOWN, self.dispatcher.epoch, True)
-        )
-        await self._leave_all(spent, "cancelled")
-        self._finish(self._failure or "cancelled")
-
-    async def _leave_all(self, spent: Mapping[Cell, float], reason: Literal["finished", "cancelled"]) -> None:
-        """Leave the lifespans in reverse order. Until its own ends, an actor still takes the messages of those
-        behind it.
-        """
-        for cell in self.dispatcher.cells:
-            cell.supervisor.forget(cell)
-        for cell in reversed(self.dispatcher.cells):
-            if not cell.is_gone:
-                cell.finish_messages()
-            await cell.stop(max(cell.grace - spent.get(cell, 0.0), 0.001))
-            if not cell.is_gone:
-                cell.abandon(reason)
-
-    def _finish(self, outcome: Ended | BaseException) -> None:
-        self.outcome = outcome
-        if isinstance(outcome, BaseException):
-            self.on_failure()
-        self.dispatcher.tell("ended", outcome)
+    def finish(self, how: Ended) -> None:
+        """All actors have left."""
+        self.outcome = self._failure or how
+        if self._failure is not None:
+            self.on_failed()
+        self.dispatcher.observers.tell("ended", self.outcome)
         for end in (self.dispatcher.source, self.dispatcher.sink):
             end.readers.unpark_all()
             if end.mailbox is not None:
@@ -436,14 +337,17 @@ class Session:
     # ---- the ends
 
     def _asked_at_an_end(self, frame: Frame) -> None:
-        if isinstance(frame, InterruptionWorkerFrame):
-            self.dispatcher.interrupt()
-        elif isinstance(frame, EndWorkerFrame):
-            self.begin_end(EndFrame(frame.reason))
-        elif isinstance(frame, StopWorkerFrame):
-            self.begin_end(StopFrame())
-        elif isinstance(frame, CancelWorkerFrame):
-            self.begin_cancel(CancelFrame(frame.reason))
+        match frame:
+            case InterruptionWorkerFrame():
+                self.dispatcher.interrupt()
+            case EndWorkerFrame():
+                self.lifecycle.begin_end(EndFrame(frame.reason))
+            case StopWorkerFrame():
+                self.lifecycle.begin_end(StopFrame())
+            case CancelWorkerFrame():
+                self.begin_cancel(CancelFrame(frame.reason))
+            case _:
+                pass
 
     def _open_stream(self, direction: Direction) -> Stream:
         if direction not in self._streams:
@@ -471,16 +375,17 @@ async def open_session(
     observers: Iterable[Observer] = (),
     direct: bool = True,
     seed: int | str | None = None,
+    on_failure: OnFailure = "end",
 ) -> AsyncIterator[Session]:
     """Bring a pipeline to life; leaving the block ends it, an exception or a cancellation cancels it.
 
     `sample_rates`: Hz of the sound that comes in and goes out. `outside`: the door to the world, live by default.
     `observers` hear of every delivery.
-    `direct` off: no handler runs in its sender's step. `seed`: of the actors' randomness. The session need not have
-    started when the block begins:
-    what is pushed waits. Raises `ConfigurationError` for a pipeline that can't work, and one `ExceptionGroup` with
-    the whole story when an actor's failure
-    couldn't be held; the block is cancelled then.
+    `direct` off: no handler runs in its sender's step. `seed`: of the actors' randomness. `on_failure`: what follows a
+    failure that no supervisor could hold: `end`, the block is cancelled and one `ExceptionGroup` with the whole story
+    raised; `cancel`, the session is cancelled; `continue`, it goes on without the actor, and what that would handle is
+    dropped as `finished`. The session need not have started when the block begins: what is pushed waits. Raises
+    `ConfigurationError` for a pipeline that can't work.
     """
     if not isinstance(pipeline, Pipeline):
         raise ConfigurationError(
@@ -488,6 +393,8 @@ async def open_session(
         )
     if not (len(sample_rates) == 2 and all(isinstance(rate, int) and rate > 0 for rate in sample_rates)):
         raise ConfigurationError(f"open_session: sample_rates={sample_rates!r}. Write Hz in, Hz out: (16000, 24000).")
+    if on_failure not in ("end", "cancel", "continue"):
+        raise ConfigurationError(f"open_session: on_failure={on_failure!r} isn't one of end, cancel, continue.")
     session = Session(
         pipeline,
         name=name,
@@ -497,10 +404,11 @@ async def open_session(
         direct=direct,
         seed=random.randrange(2**63) if seed is None else seed,
         virtual=is_virtual(),
+        on_failure=on_failure,
     )
     raised: BaseException | None = None
     body = trio.CancelScope()
-    session.on_failure = body.cancel
+    session.on_failed = body.cancel
     async with trio.open_nursery() as outer:
         await outer.start(session.live)
         with body:
@@ -513,7 +421,7 @@ async def open_session(
                     raise
             else:
                 if session.outcome is None:
-                    session.begin_end(EndFrame())
+                    session.lifecycle.begin_end(EndFrame())
                     try:
                         await session.wait()
                     except trio.Cancelled:
@@ -525,18 +433,6 @@ async def open_session(
         raise session.outcome
     if raised is not None:
         raise raised
-
-
-def _references_in(value: object) -> Iterator[Address | Actor]:
-    """Whom a value of configuration refers to, also inside tuples, lists, sets and dicts."""
-    if isinstance(value, (Address, Actor)):
-        yield value
-    elif isinstance(value, Mapping):
-        items = cast("Mapping[object, object]", value)
-        yield from _references_in([*items.keys(), *items.values()])
-    elif isinstance(value, (tuple, list, set, frozenset)):
-        for each in cast("Iterable[object]", value):
-            yield from _references_in(each)
 
 
 def is_virtual() -> bool:

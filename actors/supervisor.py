@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 import attrs
@@ -13,12 +14,12 @@ import trio
 
 from ..channels.credentials import masked
 from ..channels.frames import ErrorFrame
+from .cell import Cell
 from .delivery import Delivery, Restart
 from .errors import ConfigurationError, Unrecoverable
+from .pipeline import Child, Group
 
 if TYPE_CHECKING:
-    from .cell import Cell
-    from .pipeline import Pipeline
     from .session import Session
 
 HOPELESS = (Unrecoverable, ConfigurationError)
@@ -27,19 +28,22 @@ HOPELESS = (Unrecoverable, ConfigurationError)
 
 @attrs.frozen
 class _Story:
-    """One failure, as it will be told if nobody can hold it."""
+    """One failure of a child, as it will be told if nobody can hold it."""
 
-    cell: Cell
-    delivery: Delivery | None
+    unit: Cell | Supervisor
     error: Exception
     time: float
     """Seconds of the supervisor's clock, which stands still in backoff."""
+    delivery: Delivery | None = None
+    is_hopeless: bool = False
 
     @property
     def place(self) -> str:
         """Whose failure it was, and on what."""
+        if isinstance(self.unit, Supervisor):
+            return self.unit.title
         handling = "outside a handler" if self.delivery is None else f"while handling {self.delivery.frame!r}"
-        return f"actor {self.cell.address.name!r}, {handling}"
+        return f"actor {self.unit.address.name!r}, {handling}"
 
 
 @attrs.define(eq=False)
@@ -51,16 +55,20 @@ class _Repair:
 
 
 class Supervisor:
-    """The supervisor of one pipeline of a session."""
+    """The supervisor of one pipeline of a session, or of the branches of one `Parallel`."""
 
-    def __init__(self, session: Session, pipeline: Pipeline) -> None:
+    def __init__(self, session: Session, group: Group, child: Child, parent: Supervisor | None) -> None:
         self.session = session
-        self.strategy = pipeline.strategy
-        self.max_restarts = pipeline.max_restarts
-        self.within = pipeline.within
-        self.max_buffer = pipeline.max_buffer
-        self.max_media = pipeline.max_media
-        self.cells: list[Cell] = []
+        self.child = child
+        self.supervisor = parent
+        self.title = f"{type(group).__name__} {group.name!r}" if group.name else type(group).__name__
+        self.strategy = group.strategy
+        self.max_restarts = group.max_restarts
+        self.within = group.within
+        self.max_buffer = group.max_buffer
+        self.max_media = group.max_media
+        self.units: list[Cell | Supervisor] = []
+        """Its children, in order."""
         self._counted: list[_Story] = []
         self._in_backoff = 0.0
         self._repairs: list[_Repair] = []
@@ -69,48 +77,78 @@ class Supervisor:
         """A child went down. `is_new` False: it is the second failure of one frame, which counts once."""
         if self.session.is_closing:
             return
-        story = _Story(cell, delivery, error, trio.current_time() - self._in_backoff)
+        story = _Story(cell, error, self._clock(), delivery, isinstance(error, HOPELESS))
         if cell.has_ended:
-            cell.abandon("finished")
-            self.session.spawn(self._bury, story)
+            self._bury(story, passes=False)
+        else:
+            self._failed(story, is_new=is_new)
+
+    def child_finished(self, cell: Cell) -> None:
+        """A child has ended normally."""
+        if self.session.is_closing:
+            return
+        error = RuntimeError(f"{cell.address} finishes, though it is permanent: say child(..., restart='transient')")
+        story = _Story(cell, error, self._clock())
+        if cell.child.restart == "permanent" and not cell.has_ended:
+            self._failed(story, is_new=True, told=True)
+        else:
+            self._bury(story, told=True)
+
+    def forget(self, cell: Cell) -> None:
+        """Restart this child no more."""
+        supervisor: Supervisor | None = self
+        while supervisor is not None:
+            for repair in supervisor._repairs:
+                if cell in repair.cells:
+                    repair.cells.remove(cell)
+            supervisor = supervisor.supervisor
+
+    def _clock(self) -> float:
+        return trio.current_time() - self._in_backoff
+
+    def _failed(self, story: _Story, *, is_new: bool, told: bool = False) -> None:
+        if story.unit.child.restart == "temporary" and not story.is_hopeless:
+            self._bury(story, told=told)
             return
         recent = [each for each in self._counted if story.time - each.time <= self.within]
         if is_new:
             recent.append(story)
         self._counted = recent
-        repair = _Repair(self._with(cell))
-        for other in [each for each in self._repairs if not set(each.cells).isdisjoint(repair.cells)]:
-            other.scope.cancel()
-            self._repairs.remove(other)
-            repair.cells = [each for each in self.cells if each in repair.cells or each in other.cells]
-        for each in repair.cells:
-            each.go_down()
+        units = self._with(story.unit)
+        repair = _Repair([cell for cell in cells_of(*units) if cell is story.unit or not cell.has_ended])
+        for other in self._superseded_by(repair):
+            repair.cells = [each for each in cells_of(self) if each in repair.cells or each in other.cells]
+        for cell in repair.cells:
+            cell.go_down()
         self._repairs.append(repair)
-        self.session.spawn(self._repair, repair, story)
+        self.session.spawn(self._repair, repair, story, told)
 
-    def forget(self, cell: Cell) -> None:
-        """Restart this child no more."""
-        for repair in self._repairs:
-            if cell in repair.cells:
-                repair.cells.remove(cell)
+    def _superseded_by(self, repair: _Repair) -> Iterator[_Repair]:
+        """End the restarts in hand that have an actor in common with this one, here and below."""
+        for supervisor in (self, *_supervisors_below(self)):
+            for other in [each for each in supervisor._repairs if not set(each.cells).isdisjoint(repair.cells)]:
+                other.scope.cancel()
+                supervisor._repairs.remove(other)
+                yield other
 
-    def _with(self, failed: Cell) -> list[Cell]:
+    def _with(self, failed: Cell | Supervisor) -> list[Cell | Supervisor]:
         """Who is restarted with it, in order."""
-        place = self.cells.index(failed)
+        place = self.units.index(failed)
         match self.strategy:
             case "one_for_one":
                 those = [failed]
             case "one_for_all":
-                those = self.cells
+                those = self.units
             case "rest_for_one":
-                those = self.cells[place:]
-        return [cell for cell in those if not cell.is_gone and not (cell is not failed and cell.has_ended)]
+                those = self.units[place:]
+        return [unit for unit in those if unit is failed or any(not cell.is_gone for cell in cells_of(unit))]
 
-    async def _repair(self, repair: _Repair, story: _Story) -> None:
+    async def _repair(self, repair: _Repair, story: _Story, told: bool) -> None:
         with repair.scope:
-            self._tell_upstream(story)
-            if isinstance(story.error, HOPELESS) or len(self._counted) > self.max_restarts:
-                self.session.escalate(self._whole_story(story))
+            if not told:
+                self._tell_upstream(story)
+            if story.is_hopeless or len(self._counted) > self.max_restarts:
+                self._escalate(story, repair)
                 return
             for cell in tuple(reversed(repair.cells)):
                 if repair.scope.cancel_called:
@@ -123,36 +161,63 @@ class Supervisor:
             if repair.scope.cancel_called:
                 return
             self._repairs.remove(repair)
-            cells = [cell for cell in repair.cells if not cell.has_ended]
+            cells = [cell for cell in repair.cells if not (cell.has_ended or cell.is_gone)]
+            for cell in [each for each in cells if each.child.restart == "temporary" and each is not story.unit]:
+                cells.remove(cell)  # it goes down with its siblings, and isn't restarted with them
+                cell.abandon("finished", passes=True)
             for above, cell in zip([None, *cells], cells, strict=False):
                 cell.starts_after = above
+            observers = self.session.dispatcher.observers
             for cell in cells:
                 cell.begin()
-                now = self.session.dispatcher.now()
-                self.session.dispatcher.tell("restarted", Restart(cell.address, cell.incarnation, delay, now))
+                observers.tell("restarted", Restart(cell.address, cell.incarnation, delay, observers.now()))
             self.session.dispatcher.drain()
 
-    async def _bury(self, story: _Story) -> None:
+    def _escalate(self, story: _Story, repair: _Repair) -> None:
+        """This is more than it can hold: it fails itself."""
+        told = self._whole_story(story)
+        self._counted.clear()
+        if self.supervisor is None:
+            if repair in self._repairs:
+                self._repairs.remove(repair)
+            self.session.escalate(told, repair.cells)
+        else:
+            above = self.supervisor
+            above._failed(_Story(self, told, above._clock(), None, story.is_hopeless), is_new=True, told=True)
+
+    def _bury(self, story: _Story, *, told: bool = False, passes: bool = True) -> None:
         """What has ended isn't restarted."""
-        self._tell_upstream(story)
-        await story.cell.stop()
+        cells = cells_of(story.unit)
+        for cell in cells:
+            cell.abandon("finished", passes=passes)
+
+        async def stop() -> None:
+            if not told:
+                self._tell_upstream(story)
+            self.session.dispatcher.drain()
+            for cell in reversed(cells):
+                await cell.stop()
+
+        self.session.spawn(stop)
 
     def _delay(self, story: _Story) -> float:
-        failures = sum(each.cell is story.cell for each in self._counted)
-        chance = self.session.chance(f"backoff/{story.cell.address}/{story.cell.incarnation}")
-        return story.cell.child.backoff.delay(failures, chance)
+        failures = sum(each.unit is story.unit for each in self._counted)
+        unit = story.unit
+        what = f"{unit.address}/{unit.incarnation}" if isinstance(unit, Cell) else f"{unit.title}/{failures}"
+        return unit.child.backoff.delay(failures, self.session.chance(f"backoff/{what}"))
 
     def _tell_upstream(self, story: _Story) -> None:
         """One ErrorFrame from the failed actor's place; none about the handling of another."""
-        if story.delivery is not None and isinstance(story.delivery.frame, ErrorFrame):
+        cell, delivery = story.unit, story.delivery
+        if not isinstance(cell, Cell) or (delivery is not None and isinstance(delivery.frame, ErrorFrame)):
             return
         if self.session.outcome is not None:
             return  # nobody is there any more to be told
-        what = "" if story.delivery is None else f" while handling {type(story.delivery.frame).__name__}"
-        text = f"{story.cell.address} failed{what}: {type(story.error).__name__}: {story.error}"
-        category = "unrecoverable" if isinstance(story.error, HOPELESS) else "actor failed"
-        frame = ErrorFrame(text, processor=story.cell.address.name, exception=story.error, category=category)
-        self.session.dispatcher.send_from_place(story.cell, frame)
+        what = "" if delivery is None else f" while handling {type(delivery.frame).__name__}"
+        text = f"{cell.address} failed{what}: {type(story.error).__name__}: {story.error}"
+        category = "unrecoverable" if story.is_hopeless else "actor failed"
+        frame = ErrorFrame(text, processor=cell.address.name, exception=story.error, category=category)
+        self.session.send_from_place(cell, frame)
         self.session.dispatcher.drain()
 
     def _whole_story(self, last: _Story) -> ExceptionGroup[Exception]:
@@ -161,12 +226,29 @@ class Supervisor:
             each.error.add_note(masked(f"in {each.place}"))
         first = stories[0]
         why = (
-            "it can't heal"
-            if isinstance(last.error, HOPELESS)
-            else f"more than {self.max_restarts} restarts within {self.within:g} s"
+            "it can't heal" if last.is_hopeless else f"more than {self.max_restarts} restarts within {self.within:g} s"
         )
+        whose = "the session" if self.supervisor is None else self.title
         told = (
-            f"the session failed: {last.place}, {why}; the first cause was"
+            f"{whose} failed: {last.place}, {why}; the first cause was"
             f" {type(first.error).__name__}: {first.error} in {first.place}"
         )
         return ExceptionGroup(masked(told), [each.error for each in stories])
+
+
+def cells_of(*units: Cell | Supervisor) -> list[Cell]:
+    """All cells below, in order, but those that are gone."""
+    found: list[Cell] = []
+    for unit in units:
+        if isinstance(unit, Supervisor):
+            found += cells_of(*unit.units)
+        elif not unit.is_gone:
+            found.append(unit)
+    return found
+
+
+def _supervisors_below(supervisor: Supervisor) -> Iterable[Supervisor]:
+    for unit in supervisor.units:
+        if isinstance(unit, Supervisor):
+            yield unit
+            yield from _supervisors_below(unit)

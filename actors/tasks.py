@@ -1,8 +1,8 @@
-"""The tasks of one incarnation: its loops, and what it started itself. Each has a scope of its own; none outlives it."""
+"""The tasks of one incarnation: what it started itself, and its async handlers. Each can be cut by itself; none outlives it."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from typing import TYPE_CHECKING
 
 import trio
@@ -15,13 +15,15 @@ if TYPE_CHECKING:
 class Task:
     """One task, known before it runs, so that it can be cut at any time."""
 
-    __slots__ = ("hand", "in_handler", "interruptible", "scope")
+    __slots__ = ("hand", "in_handler", "interruptible", "scope", "task")
 
     def __init__(self, hand: Hand | None = None, *, interruptible: bool = False, in_handler: bool = False) -> None:
         self.scope = trio.CancelScope()
         self.hand = hand
         self.interruptible = interruptible
         self.in_handler = in_handler
+        self.task: trio.lowlevel.Task | None = None
+        """Once it runs."""
 
 
 class Tasks:
@@ -30,7 +32,10 @@ class Tasks:
     def __init__(self, cell: Cell) -> None:
         self._cell = cell
         self._running: set[Task] = set()
+        self.hands: set[Hand] = set()
+        """Async handlers that haven't unwound yet."""
         self._ended = trio.lowlevel.ParkingLot()
+        self._is_awaited = False
 
     @property
     def has_handlers_own(self) -> bool:
@@ -44,6 +49,7 @@ class Tasks:
     async def _run(self, run: Callable[[], Awaitable[None]], task: Task) -> None:
         cell = self._cell
         actor = cell.actor
+        task.task = trio.lowlevel.current_task()
         try:
             with task.scope:
                 await run()
@@ -52,19 +58,24 @@ class Tasks:
                 cell.fail(error)
         finally:
             self._running.discard(task)
-            if not self._running:
-                self._ended.unpark_all()
+            self.one_ended()
             if task.in_handler:
                 cell.note_progress()
                 if not cell.is_down:
                     cell.dispatcher.schedule(cell)
                     cell.dispatcher.drain()
 
+    def one_ended(self) -> None:
+        if self._is_awaited and not (self._running or self.hands):
+            self._ended.unpark_all()
+
     def cut_all(self) -> None:
         for task in tuple(self._running):
             if task.hand is not None:
                 task.hand.cut = True
             task.scope.cancel()
+        for hand in tuple(self.hands):
+            hand.scope.cancel()
 
     def cut_interruptible(self, by: Hand | None) -> None:
         """Cut what an interruption cuts; not the task that began it."""
@@ -75,5 +86,11 @@ class Tasks:
                 task.scope.cancel()
 
     async def all_ended(self) -> None:
-        while self._running:
+        while self._running or self.hands:
+            self._is_awaited = True
             await self._ended.park()
+
+    def those_left(self) -> Iterator[trio.lowlevel.Task]:
+        """Trio's tasks of what still runs."""
+        yield from (each.task for each in self._running if each.task is not None)
+        yield from (each.task for each in self.hands)

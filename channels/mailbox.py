@@ -2,13 +2,14 @@
 
 1. Only a sender waits, and only for room in the ordered lane; what it sent is in the lane already while it waits.
 2. An envelope leaves exactly once: taken, or dropped with a reason. Every `return` below is one of the two.
-3. Nothing here awaits but `wait_for_room`.
+3. Nothing here awaits but `wait_for_room`. Who can't await, a plain handler's actor, leaves word (`call_when_room`).
 """
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Final, Literal, cast
 
 import trio
@@ -35,7 +36,7 @@ class Envelope:
     `Delivery`.
     """
 
-    __slots__ = ("direction", "epoch", "failures", "frame", "immune", "length", "sender")
+    __slots__ = ("direction", "epoch", "failures", "frame", "immune", "length", "sender", "token")
 
     def __init__(
         self,
@@ -53,12 +54,12 @@ class Envelope:
         self.failures = 0
         self.length: int | None = None
         """Microseconds of sound while it is counted as media of a system lane."""
+        self.token: object = None
+        """What all copies of one frame share that went into the branches of a Parallel."""
 
     def copy(self) -> Envelope:
         """The same again, as sent; it hasn't been counted in a lane."""
-        made = Envelope(self.frame, self.sender, self.direction, self.epoch, self.immune)
-        made.failures = self.failures
-        return made
+        return Envelope(self.frame, self.sender, self.direction, self.epoch, self.immune)
 
     def __repr__(self) -> str:
         return f"<Envelope {self.frame!r} from {self.sender} {self.direction} epoch {self.epoch}{' immune' if self.immune else ''}>"
@@ -87,7 +88,7 @@ class Mailbox:
     bound are the session's.
 
     `max_media` is seconds of sound that may wait in the system lane, or above the bound of the ordered one.
-    `on_drop(envelope, reason)` hears of each envelope that leaves without being taken.
+    `on_drop(envelope, reason)` hears of each envelope that leaves without being taken, if anybody wants to know.
     """
 
     __slots__ = (
@@ -96,7 +97,7 @@ class Mailbox:
         "_media_length",
         "_media_pieces",
         "_on_drop",
-        "_senders",
+        "_waiting",
         "epoch",
         "max_buffer",
         "ordered",
@@ -109,7 +110,7 @@ class Mailbox:
         *,
         max_media: float = 5.0,
         epoch: int = 0,
-        on_drop: Callable[[Envelope, str], None] = lambda envelope, reason: None,
+        on_drop: Callable[[Envelope, str], None] | None = None,
     ) -> None:
         if not isinstance(max_buffer, int) or max_buffer < 1:
             raise ValueError(
@@ -123,7 +124,8 @@ class Mailbox:
         self._downstream = 0
         self._media_pieces = 0
         self._media_length = 0
-        self._senders = trio.lowlevel.ParkingLot()
+        self._waiting: deque[Callable[[], None]] = deque()
+        """What lets each waiting sender go on, in the order in which they came."""
         self._on_drop = on_drop
 
     def accepts(self, envelope: Envelope) -> bool:
@@ -145,7 +147,7 @@ class Mailbox:
     @property
     def waiting_senders(self) -> int:
         """How many tasks wait for room."""
-        return len(self._senders)
+        return len(self._waiting)
 
     @property
     def overfill(self) -> int:
@@ -166,7 +168,7 @@ class Mailbox:
     def put_ordered(self, envelope: Envelope) -> bool:
         """Queue in the ordered lane, also beyond the bound. False when it came too late and was dropped as `stale`."""
         if not (envelope.immune or envelope.epoch >= self.epoch):
-            self._on_drop(envelope, "stale")
+            self._drop((envelope,), "stale")
             return False
         self.ordered.append(envelope)
         if envelope.direction is DOWN:
@@ -186,7 +188,7 @@ class Mailbox:
             if envelope.direction is DOWN:
                 self._downstream += 1
         else:
-            self._on_drop(envelope, "interrupted")
+            self._drop((envelope,), "interrupted")
 
     def take_system(self) -> Envelope:
         """The first envelope of the system lane. Raises `IndexError` when it is empty."""
@@ -200,7 +202,7 @@ class Mailbox:
         envelope = self.ordered.popleft()
         if envelope.direction is DOWN:
             self._downstream -= 1
-            if self._senders:
+            if self._waiting:
                 self._wake_senders()
         return envelope
 
@@ -211,14 +213,12 @@ class Mailbox:
         self.epoch = epoch
         if not self.ordered:
             return
-        kept: list[Envelope] = []
-        outdated: list[Envelope] = []
-        for envelope in self.ordered:
-            (kept if envelope.immune or envelope.epoch >= epoch else outdated).append(envelope)
-        if outdated:
+        waited = tuple(self.ordered)
+        kept = [envelope for envelope in waited if envelope.immune or envelope.epoch >= epoch]
+        if len(kept) < len(waited):
             self._refill(kept)
-            for envelope in outdated:
-                self._on_drop(envelope, "interrupted")
+            if self._on_drop is not None:
+                self._drop((each for each in waited if not (each.immune or each.epoch >= epoch)), "interrupted")
 
     def clear(self, reason: str) -> None:
         """Drop all that waits, in order, the system lane first."""
@@ -226,32 +226,49 @@ class Mailbox:
         self.system.clear()
         self._media_pieces = self._media_length = 0
         self._refill(())
-        for envelope in left:
-            self._on_drop(envelope, reason)
+        self._drop(left, reason)
 
     async def wait_for_room(self) -> None:
         """Wait while the ordered lane is over its bound; senders go on in the order in which they came.
 
         Cancelled, nothing is undone: what was sent is in the lane.
         """
-        if self.is_overfull:
-            await self._senders.park()
+        if not self.is_overfull:
+            return
+        go_on = partial(trio.lowlevel.reschedule, trio.lowlevel.current_task())
+
+        def abort(_: object) -> trio.lowlevel.Abort:
+            self._waiting.remove(go_on)
+            return trio.lowlevel.Abort.SUCCEEDED
+
+        self._waiting.append(go_on)
+        await trio.lowlevel.wait_task_rescheduled(abort)
+
+    def call_when_room(self, go_on: Callable[[], None]) -> None:
+        """As `wait_for_room`, for a sender that isn't a task: it is called, once, when it may go on."""
+        self._waiting.append(go_on)
 
     def release_senders(self) -> None:
         """Let all senders go on, whatever waits: the receiver has ended for good."""
-        self._senders.unpark_all()
+        while self._waiting:
+            self._waiting.popleft()()
 
     def _wake_senders(self) -> None:
         # With n waiting senders the last n envelopes are theirs: the first goes on when the rest fits beside the
         # others'.
-        while self._senders and self._downstream - len(self._senders) < self.max_buffer:
-            self._senders.unpark()
+        while self._waiting and self._downstream - len(self._waiting) < self.max_buffer:
+            self._waiting.popleft()()
+
+    def _drop(self, envelopes: Iterable[Envelope], reason: str) -> None:
+        if self._on_drop is not None:
+            for envelope in envelopes:
+                self._on_drop(envelope, reason)
 
     def _refill(self, kept: Iterable[Envelope]) -> None:
         self.ordered.clear()
         self.ordered.extend(kept)
         self._downstream = sum(envelope.direction is DOWN for envelope in self.ordered)
-        if self._senders:
+        if self._waiting:
             self._wake_senders()
 
     def _is_too_much(self, pieces: int, length: int) -> bool:
@@ -272,7 +289,7 @@ class Mailbox:
         oldest = next(envelope for envelope in self.system if envelope.length is not None)
         self.system.remove(oldest)
         self._uncount_media(oldest)
-        self._on_drop(oldest, "shed")
+        self._drop((oldest,), "shed")
 
     def _shed_ordered(self) -> None:
         """Drop the oldest media that waits above the bound, until what is left of it there isn't too much."""
@@ -290,5 +307,4 @@ class Mailbox:
         if shed:
             gone = set(map(id, shed))
             self._refill([envelope for envelope in self.ordered if id(envelope) not in gone])
-            for envelope in shed:
-                self._on_drop(envelope, "shed")
+            self._drop(shed, "shed")

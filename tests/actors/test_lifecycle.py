@@ -514,6 +514,7 @@ async def test_an_open_end_slows_the_pipeline_and_a_closed_one_does_not(
     async with open_session(Pipeline(child(Passes(), max_buffer=1)), direct=direct) as session:
         for number in range(200):
             await session.push(Note(str(number)))
+        await trio.testing.wait_all_tasks_blocked()
         output = session.output
         sent = 0
         with trio.move_on_after(1):

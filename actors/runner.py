@@ -1,0 +1,137 @@
+"""A runner: one of the few tasks that run what a sender can't. All actors of a session share them.
+
+1. A handler that waits keeps its runner; whoever else is ready is served by the next one. So a session has as many
+   runners as handlers wait at once, and one more.
+2. One cancel scope for many handlers, since to open one costs as much as ten hops. It is left after each cut, so a cut
+   that came too late, when its handler had ended without another wait, never hits the next one.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import trio
+
+from ..channels.mailbox import DOWN, Envelope
+from .actor import Route
+from .effects import Effect, effects_of
+from .hand import Hand, in_hand
+from .node import BUSY, Lane
+from .transaction import check_durables
+
+if TYPE_CHECKING:
+    from .cell import Cell
+    from .dispatch import Dispatcher
+
+
+class Runner:
+    """`run` is the body of its task."""
+
+    def __init__(self, dispatcher: Dispatcher) -> None:
+        self._dispatcher = dispatcher
+        self._scope = trio.CancelScope()
+        self._task: trio.lowlevel.Task | None = None
+
+    def wake(self) -> None:
+        assert self._task is not None
+        trio.lowlevel.reschedule(self._task)
+
+    async def run(self) -> None:
+        self._task = trio.lowlevel.current_task()
+        self._dispatcher.answers()
+        while True:
+            with trio.CancelScope() as self._scope:
+                await self._serve_until_cut()
+
+    async def _serve_until_cut(self) -> None:
+        dispatcher = self._dispatcher
+        was_cut = False
+        while not was_cut:
+            if dispatcher.steps <= 0:
+                await dispatcher.breathe()
+            cell = dispatcher.next_ready()
+            if cell is None:
+                dispatcher.rests(self)
+                await trio.lowlevel.wait_task_rescheduled(lambda _: trio.lowlevel.Abort.SUCCEEDED)
+                dispatcher.answers()
+                continue
+            found = cell.next()
+            if found is None:
+                continue
+            lane, route = found
+            envelope = cell.take(lane)
+            if route.is_async:
+                was_cut = await attend(cell, lane, route, envelope, self._scope)
+            else:
+                dispatcher.serve(cell, route, envelope)
+
+
+async def attend(cell: Cell, lane: Lane, route: Route, envelope: Envelope, scope: trio.CancelScope) -> bool:
+    """Run an async handler, which keeps its lane busy. `scope` is what cuts it. True when it was."""
+    dispatcher = cell.dispatcher
+    handler = route.handler
+    assert handler is not None
+    is_system = lane is not cell.ordered
+    hand = Hand.for_handler(cell, envelope, ordered=not is_system)
+    hand.lane, hand.begun, hand.scope = lane, None, scope
+    hand.since, hand.task = dispatcher.observers.clock(), trio.lowlevel.current_task()
+    cell.tasks.hands.add(hand)
+    lane.hold |= BUSY
+    lane.hand = hand
+    if is_system and cell.ordered.waiting:
+        # A system handler blocks ordered frames only while it hasn't begun.
+        dispatcher.schedule(cell)
+    dispatcher.call_runner()  # whoever else is ready doesn't wait for this handler
+    in_hand.set(hand)
+    actor = cell.actor
+    effects: tuple[Effect, ...] = ()
+    try:
+        dispatcher.steps -= 1
+        if dispatcher.observers:
+            try:
+                cell.note_begin(envelope)
+            finally:
+                hand.begun = cell.begun
+        result = await handler(actor, envelope.frame)
+        if hand.assigned and dispatcher.virtual and not hand.dead:
+            check_durables(actor, actor._durables)
+        if result is not None and not (hand.dead or hand.cut):
+            effects = effects_of(result, cell.address, handler, envelope.frame)
+    except Exception as error:
+        if not hand.dead:
+            cell.fail(error, envelope, hand=hand)
+            if route.is_lifecycle:
+                cell.lifecycle_handled(envelope.frame)
+    finally:
+        in_hand.set(None)
+        cell.tasks.hands.discard(hand)
+        cell.tasks.one_ended()
+        was_dead = hand.dead
+        if not was_dead:
+            _end(cell, route, hand, effects)
+        elif cell.release(hand):
+            dispatcher.schedule(cell)
+    return hand.cut or was_dead
+
+
+def _end(cell: Cell, route: Route, hand: Hand, effects: tuple[Effect, ...]) -> None:
+    """The handler has ended: let happen what it returned. Whatever the last effect sets off finds it done with, as it
+    would if a mailbox lay between.
+    """
+    dispatcher = cell.dispatcher
+    envelope = hand.envelope
+    assert envelope is not None
+    last = dispatcher.happen(hand, effects) if effects else None
+    hand.dead = True
+    cell.release(hand)
+    cell.handled(envelope.frame, envelope.epoch)
+    if last is not None:
+        dispatcher.carry(last, cell.down if last.direction is DOWN else cell.up, hand if hand.waits else None)
+    for node in hand.overfull:
+        cell.overfilled(node)
+    if route.is_lifecycle:
+        cell.lifecycle_handled(envelope.frame)
+    if hand.finishes:
+        cell.finish()
+    if cell.system.waiting or cell.ordered.waiting:
+        dispatcher.schedule(cell)
