@@ -144,6 +144,8 @@ class Rested:
     """Nothing is ready at this instant. `lanes`: what waits in each actor's system and ordered lane."""
 
     lanes: dict[str, tuple[int, int]]
+    pushing: frozenset[Work] = frozenset()
+    """Who waits for room in a push."""
 
 
 @attrs.frozen
@@ -170,6 +172,8 @@ class Log(Observer):
         self.numbers: dict[str, int] = {}
         self.began = 0.0
         self.crashes = 0
+        self.pushing: set[Work] = set()
+        """Who is inside a push, which only waits for room."""
         self.bell = trio.lowlevel.ParkingLot()
         """Whom it wakes has waited long enough, whatever cuts him before he runs."""
 

@@ -294,7 +294,7 @@ class _Composer:
         if is_async:
             choices += [("sleep", 5), ("pause", 3), ("wait", 2)]
             if self.hangs:
-                choices.append(("hang", 8 if issubclass(kind, EndFrame) else 1))
+                choices.append(("hang", 8 if issubclass(kind, (EndFrame, CancelFrame)) else 1))
             if self.has_crashes:
                 choices.append(("stumble", 1))
         do = self.random.choices([each for each, _ in choices], [weight for _, weight in choices])[0]

@@ -194,15 +194,23 @@ async def _perform(self: Player, work: Work, acts: tuple[Act, ...], tries: int) 
                 epoch = self.epoch
                 if act.at is None:
                     log.write(Sent(work, act, made, _is_alive(), log.now(), None, epoch))
-                    await self.push(_effect(act, made))
+                    await _push(self, work, _effect(act, made))
                     continue
                 at = max(epoch - act.at, 0)
                 with self.at(at):
                     log.write(Sent(work, act, made, _is_alive(), log.now(), at, epoch))
-                    await self.push(_effect(act, made))
+                    await _push(self, work, _effect(act, made))
             case _:
                 pass
     return returned
+
+
+async def _push(self: Player, work: Work, effect: Effect) -> None:
+    self.log.pushing.add(work)
+    try:
+        await self.push(effect)
+    finally:
+        self.log.pushing.discard(work)
 
 
 async def _perform_task(self: Player, task: Work, acts: tuple[Act, ...]) -> None:

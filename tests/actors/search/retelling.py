@@ -64,6 +64,8 @@ class Sending:
     dropped: str | None = None
     """Why, if it was."""
     failures: int = 0
+    was_returned: bool = False
+    """To the front of its lane, when its actor went down."""
     was_sent_with_interruption: bool = False
     """By a handler that interrupted afterwards, in the same step: it may have left before that."""
     may_be_missing: bool = False
@@ -791,6 +793,7 @@ class _Teller:
             sending.state = "due: interrupted"
         else:
             sending.state = "waiting"
+            sending.was_returned = True
 
     # ---- rest and end
 
@@ -809,8 +812,12 @@ class _Teller:
                     stuck = actor.part.index
             elif system:
                 self.complain("CH3", f"nothing goes on, and {system} wait in the system lane of {actor.part.name}")
-            if "ordered" in actor.running:
+            if "ordered" in actor.running and actor.running["ordered"].work not in entry.pushing:
                 stuck = actor.part.index
+        if self.story.plan.reader_pause is None:
+            for work in entry.pushing:
+                if self.actors[work.actor].part.index >= stuck:
+                    self.complain("CH3", f"nobody later is stuck, and {work} waits for room")
         for actor in self.order[stuck + 1 :]:
             _, ordered = entry.lanes[actor.part.name]
             if ordered:

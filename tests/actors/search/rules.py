@@ -60,6 +60,17 @@ def gate(story: Story, account: Account) -> list[str]:
     ]
 
 
+def interruption_first(story: Story, account: Account) -> list[str]:
+    """IN1: nothing of the system lane is begun before an InterruptionFrame that waits there, but what a failure has returned."""
+    return [
+        f"IN1: {begin.sending} was begun while {waiting} waits [entry {begin.number}]"
+        for begin in account.begins
+        if begin.sending.is_system and not (begin.sending.is_lifecycle or begin.sending.was_returned)
+        for waiting in begin.waits_in_system_lane
+        if isinstance(waiting.item, InterruptionFrame) and not isinstance(begin.sending.item, InterruptionFrame)
+    ]
+
+
 def drained(story: Story, account: Account) -> list[str]:
     """LC3: what went downstream before EndFrame came is handled, where everybody gets on."""
     if account.cancelled_since < math.inf or account.has_stalled or account.is_vague:
@@ -101,6 +112,7 @@ RULES: tuple[Callable[[Story, Account], list[str]], ...] = (
     system_first,
     no_dead_turn,
     gate,
+    interruption_first,
     drained,
     ends,
 )

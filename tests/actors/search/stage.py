@@ -165,7 +165,8 @@ async def _do(session: Session, step: Step, log: Log) -> None:
 
 
 def _look(session: Session, log: Log) -> None:
-    log.write(Rested({str(address): (each.system, each.ordered) for address, each in session.statistics().items()}))
+    lanes = {str(address): (each.system, each.ordered) for address, each in session.statistics().items()}
+    log.write(Rested(lanes, frozenset(log.pushing)))
 
 
 async def _rest(session: Session, log: Log) -> None:

@@ -1,0 +1,104 @@
+"""Plants mistakes into copies of the runtime, one into each, and lets the search over sessions find them.
+
+    python -m tests.mutants [NAME ...] [--seeds 500] [--side-by-side 2]
+
+Prints a table: the mistake, the rule that it breaks, what the search found broken, and after how many seeds. The last row
+is the runtime as it is, in which nothing may be found. Exit code 1 when a mistake survives or no longer applies.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Sequence
+
+import trio
+
+from .hunt import Broken, Verdict, hunt
+from .mistakes import Misfit, Mistake, mistakes
+
+__all__ = ["main"]
+
+SEEDS = 500
+SIDE_BY_SIDE = 2
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    known = mistakes()
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.mutants", description="Plants mistakes into the runtime, and searches for them."
+    )
+    parser.add_argument("names", nargs="*", metavar="NAME", help="those mistakes only; --list names all")
+    parser.add_argument("--seeds", type=int, default=SEEDS, help="after so many a mistake has survived")
+    parser.add_argument("--side-by-side", type=int, default=SIDE_BY_SIDE, metavar="N", help="searches at once")
+    parser.add_argument("--list", action="store_true", help="print the mistakes, and do nothing")
+    options = parser.parse_args(arguments)
+    if unknown := [name for name in options.names if name not in known]:
+        parser.error(f"there is no mistake {', '.join(unknown)}; --list names all")
+    if options.list:
+        for mistake in known.values():
+            print(f"{mistake.name} ({mistake.rule}): {mistake.says}")
+        return 0
+    wanted = [known[name] for name in options.names] or [*known.values()]
+    began = time.monotonic()
+    verdicts, failures = trio.run(_hunt_all, [*wanted, None], options.seeds, options.side_by_side)
+    print(f"\n{table(verdicts)}\n{time.monotonic() - began:.0f} s")
+    failures += [wrong for verdict in verdicts if (wrong := what_is_wrong(verdict))]
+    for failure in failures:
+        print(f"\n{failure}")
+    return 1 if failures else 0
+
+
+async def _hunt_all(
+    wanted: Sequence[Mistake | None], seeds: int, side_by_side: int
+) -> tuple[list[Verdict], list[str]]:
+    """The verdicts, in order, and the mistakes that couldn't be tried."""
+    verdicts: dict[int, Verdict] = {}
+    failures: list[str] = []
+    room = trio.CapacityLimiter(side_by_side)
+
+    async def one(place: int, mistake: Mistake | None) -> None:
+        async with room:
+            try:
+                verdicts[place] = verdict = await hunt(mistake, seeds=seeds)
+            except (Misfit, Broken) as error:
+                failures.append(str(error))
+                return
+        print(f"==> {row(verdict)}" + (f"\n    {verdict.complaint}" if verdict.rule else ""), flush=True)
+
+    async with trio.open_nursery() as nursery:
+        for place, mistake in enumerate(wanted):
+            nursery.start_soon(one, place, mistake)
+    return [verdicts[place] for place in sorted(verdicts)], failures
+
+
+def what_is_wrong(verdict: Verdict) -> str | None:
+    """Whether a verdict is a failure, in words."""
+    if verdict.mistake is None:
+        if verdict.rule is None:
+            return None
+        return (
+            f"The runtime as it is breaks a rule, so this says nothing about the mistakes: {verdict.complaint}\n"
+            f"Tell its story by `python -m tests.actors.search {verdict.again}`."
+        )
+    if verdict.rule is not None:
+        return None
+    return (
+        f"{verdict.mistake.name} survives {verdict.seeds} seeds: {verdict.mistake.says}\n"
+        f"Let tests/actors/search/plan.py do more often what {verdict.mistake.rule} is about,"
+        " or let rules.py and retelling.py look at it."
+    )
+
+
+def table(verdicts: Sequence[Verdict]) -> str:
+    return "\n".join([f"{'mistake':<48} {'breaks':<7} {'found':<7} {'seeds':>5}", *map(row, verdicts)])
+
+
+def row(verdict: Verdict) -> str:
+    name, rule = ("none", "-") if verdict.mistake is None else (verdict.mistake.name, verdict.mistake.rule)
+    return f"{name:<48} {rule:<7} {verdict.rule or '-':<7} {verdict.seeds:>5}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,63 @@
+"""The search over sessions in a copy of the packages: a program, started by `hunt` in the copy's folder.
+
+    python -m tests.mutants.trial FOLDER FIRST COUNT
+
+1. It ends before the first session when the packages it has imported aren't those in FOLDER.
+2. It says what it does, one JSON object a line: `{"ready": true}`; before each session `{"seed": ..., "delivery": ...}`;
+   and at last `{"rule": ..., "complaint": ...}`, whose rule is null when all seeds are through.
+3. What the runtime raises is found like a broken rule, but not what shows that the mistake itself is miswritten.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import antiphon
+import antiphon.actors
+import antiphon.channels
+import antiphon.scenarios
+from tests.actors.search.plan import compose
+from tests.actors.search.rules import complaints
+from tests.actors.search.stage import run
+
+__all__: list[str] = []
+
+MISWRITTEN = (NameError, ImportError, SyntaxError)
+
+
+def main() -> None:
+    folder, first, count = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
+    for package in (antiphon, antiphon.actors, antiphon.channels, antiphon.scenarios):
+        if not Path(str(package.__file__)).resolve().is_relative_to(folder.resolve()):
+            sys.exit(f"{package.__name__} was imported from {package.__file__}, not from {folder}")
+    say(ready=True)
+    for seed in range(first, first + count):
+        for delivery in ("direct", "queued"):
+            say(seed=seed, delivery=delivery)
+            found = complaint_about(seed, delivery)
+            if found is not None:
+                say(rule=found.split(":")[0], complaint=found)
+                return
+    say(rule=None, complaint="")
+
+
+def complaint_about(seed: int, delivery: str) -> str | None:
+    """What is wrong with one session, if anything."""
+    try:
+        return next(iter(complaints(run(compose(seed), seed, direct=delivery == "direct"))), None)
+    except MISWRITTEN:
+        raise
+    except BaseException as error:
+        if isinstance(error, KeyboardInterrupt):
+            raise
+        return f"crash: the runtime raised {error!r}"
+
+
+def say(**what: object) -> None:
+    print(json.dumps(what), flush=True)
+
+
+if __name__ == "__main__":
+    main()
