@@ -44,6 +44,7 @@ from .runner import Runner
 
 if TYPE_CHECKING:
     from .cell import Cell
+    from .watch import Watch
 
 HANDLERS_A_TURN = 16
 """Handlers run before others get the loop: a checkpoint costs 5 us, a hop 0.5 (measured)."""
@@ -75,6 +76,9 @@ class Dispatcher:
         self.sink = Exit(self, Address("sink"), 0)
         self.steps = HANDLERS_A_TURN
         """Handlers that may still run before others get the loop."""
+        self.active_at = observers.clock()
+        """When somebody last spoke."""
+        self.watch: Watch
         self.last_walk = 1
         """Handlers that the last frame pushed in has met: the next shall find a turn that is long enough, since a walk
         that has to stop costs two task switches."""
@@ -199,6 +203,8 @@ class Dispatcher:
     def left(self, end: Exit, envelope: Envelope) -> None:
         """A frame has left at an end, or somebody has read it there."""
         self.steps -= 1
+        if end.routes[type(envelope.frame)].is_activity:
+            self.active_at = self.observers.clock()
         if self.observers:
             self.observers.tell(
                 "delivered", self.observers.delivery_of(envelope, end.address, self.observers.next_seq())
@@ -213,6 +219,8 @@ class Dispatcher:
         self.steps -= 1
         if not self.steps & 3 and time.perf_counter() > self._slice_end:
             self.steps = 0
+        if route.is_activity:
+            self.active_at = self.observers.clock()
         frame = envelope.frame
         effects: Sequence[Effect] = ()
         hand: Hand | None = None
