@@ -79,6 +79,8 @@ class Dispatcher:
         self.active_at = observers.clock()
         """When somebody last spoke."""
         self.watch: Watch
+        self.is_over = False
+        """Whether the session has ended, and nobody runs any more."""
         self.last_walk = 1
         """Handlers that the last frame pushed in has met: the next shall find a turn that is long enough, since a walk
         that has to stop costs two task switches."""
@@ -379,7 +381,7 @@ class Dispatcher:
 
     def call_runner(self) -> None:
         """Let a runner look what is ready, if none has been called yet."""
-        if not self._called and (self._ready or self._due):
+        if not self._called and (self._ready or self._due) and not self.is_over:
             self._called = True
             if self._idle:
                 self._idle.pop().wake()
