@@ -44,6 +44,7 @@ from .runner import Runner
 
 if TYPE_CHECKING:
     from .cell import Cell
+    from .watch import Watch
 
 HANDLERS_A_TURN = 16
 """Handlers run before others get the loop: a checkpoint costs 5 us, a hop 0.5 (measured)."""
@@ -75,6 +76,11 @@ class Dispatcher:
         self.sink = Exit(self, Address("sink"), 0)
         self.steps = HANDLERS_A_TURN
         """Handlers that may still run before others get the loop."""
+        self.active_at = observers.clock()
+        """When somebody last spoke."""
+        self.watch: Watch
+        self.is_over = False
+        """Whether the session has ended, and nobody runs any more."""
         self.last_walk = 1
         """Handlers that the last frame pushed in has met: the next shall find a turn that is long enough, since a walk
         that has to stop costs two task switches."""
@@ -199,6 +205,8 @@ class Dispatcher:
     def left(self, end: Exit, envelope: Envelope) -> None:
         """A frame has left at an end, or somebody has read it there."""
         self.steps -= 1
+        if end.routes[type(envelope.frame)].is_activity:
+            self.active_at = self.observers.clock()
         if self.observers:
             self.observers.tell(
                 "delivered", self.observers.delivery_of(envelope, end.address, self.observers.next_seq())
@@ -213,6 +221,8 @@ class Dispatcher:
         self.steps -= 1
         if not self.steps & 3 and time.perf_counter() > self._slice_end:
             self.steps = 0
+        if route.is_activity:
+            self.active_at = self.observers.clock()
         frame = envelope.frame
         effects: Sequence[Effect] = ()
         hand: Hand | None = None
@@ -371,7 +381,7 @@ class Dispatcher:
 
     def call_runner(self) -> None:
         """Let a runner look what is ready, if none has been called yet."""
-        if not self._called and (self._ready or self._due):
+        if not self._called and (self._ready or self._due) and not self.is_over:
             self._called = True
             if self._idle:
                 self._idle.pop().wake()

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 import trio
 
-from ..channels.frames import Frame, SystemFrame
+from ..channels.frames import Frame, HeartbeatFrame, SystemFrame
 from ..channels.mailbox import DOWN, Direction, Envelope, Mailbox
 from .actor import Route, Routes
 from .effects import Address
@@ -92,7 +92,7 @@ class Exit(_Stop):
     def keep(self, envelope: Envelope, route: Route, payer: Payer | None) -> None:
         frame, mailbox = envelope.frame, self.mailbox
         assert isinstance(frame, Frame)
-        if mailbox is None or route.is_lifecycle:
+        if mailbox is None or route.is_lifecycle or isinstance(frame, HeartbeatFrame):
             self.dispatcher.left(self, envelope)
             return
         (mailbox.put_system if isinstance(frame, SystemFrame) else mailbox.put_ordered)(envelope)

@@ -16,7 +16,7 @@ from .errors import ConfigurationError
 from .observe import Observer
 from .outside import Door
 from .pipeline import Pipeline
-from .session import Session, open_session
+from .session import OnFailure, Session, open_session
 
 __all__ = ["run"]
 
@@ -32,8 +32,13 @@ def run(
     observers: Iterable[Observer] = (),
     direct: bool = True,
     seed: int | str | None = None,
+    on_failure: OnFailure = "end",
+    idle_timeout: float | None = 300.0,
+    stall_timeout: float | None = 5.0,
+    heartbeat: float | None = None,
 ) -> int:
-    """Run a pipeline until it ends; SIGINT and SIGTERM cancel it. Arguments are those of `open_session`.
+    """Run a pipeline until it ends; SIGINT and SIGTERM cancel it, and nobody speaking for 5 minutes
+    does. Arguments are those of `open_session`.
 
     Returns an exit code for `sys.exit`: 0 it ended, 1 it failed, 2 the pipeline can't work, 130 a signal interrupted
     it. What went wrong is on standard error, without secrets; else nothing is printed.
@@ -52,6 +57,10 @@ def run(
                     observers=observers,
                     direct=direct,
                     seed=seed,
+                    on_failure=on_failure,
+                    idle_timeout=idle_timeout,
+                    stall_timeout=stall_timeout,
+                    heartbeat=heartbeat,
                 ) as session:
                     nursery.start_soon(_watch, received, session, signals)
                     await session.wait()

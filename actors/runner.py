@@ -78,6 +78,10 @@ async def attend(cell: Cell, lane: Lane, route: Route, envelope: Envelope, scope
     cell.tasks.hands.add(hand)
     lane.hold |= BUSY
     lane.hand = hand
+    if dispatcher.watch.sleeps:
+        dispatcher.watch.wake()
+    if route.is_activity:
+        dispatcher.active_at = hand.since
     if is_system and cell.ordered.waiting:
         # A system handler blocks ordered frames only while it hasn't begun.
         dispatcher.schedule(cell)

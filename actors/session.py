@@ -21,6 +21,7 @@ from ..channels.frames import (
     EndFrame,
     EndWorkerFrame,
     Frame,
+    HeartbeatFrame,
     InterruptionFrame,
     InterruptionWorkerFrame,
     StartFrame,
@@ -39,6 +40,7 @@ from .observe import Observer, Observers
 from .outside import Door, LiveDoor, Outside
 from .pipeline import Pipeline
 from .timers import Timers
+from .watch import Watch
 
 __all__ = ["CellStatistics", "Session", "Stream", "open_session"]
 
@@ -120,6 +122,9 @@ class Session:
         seed: int | str,
         virtual: bool,
         on_failure: OnFailure,
+        idle_timeout: float | None,
+        stall_timeout: float | None,
+        heartbeat: float | None,
     ) -> None:
         self.name = name
         self.seed = seed
@@ -133,6 +138,9 @@ class Session:
             spawn=self.spawn,
         )
         self.dispatcher.on_request = self._asked_at_an_end
+        self.watch = self.dispatcher.watch = Watch(
+            self, stall_timeout=stall_timeout, heartbeat=heartbeat, idle_timeout=idle_timeout
+        )
         self.timers = Timers(self.spawn)
         self.lifecycle = Lifecycle(self, StartFrame(*sample_rates))
         self.on_failed: Callable[[], None] = lambda: None
@@ -318,12 +326,14 @@ class Session:
         with trio.CancelScope(shield=True):
             async with trio.open_nursery() as self._nursery:
                 self.lifecycle.begin()
+                self.watch.begin()
                 task_status.started()
                 await trio.sleep_forever()
 
     def finish(self, how: Ended) -> None:
         """All actors have left."""
         self.outcome = self._failure or how
+        self.dispatcher.is_over = True
         if self._failure is not None:
             self.on_failed()
         self.dispatcher.observers.tell("ended", self.outcome)
@@ -346,6 +356,8 @@ class Session:
                 self.lifecycle.begin_end(StopFrame())
             case CancelWorkerFrame():
                 self.begin_cancel(CancelFrame(frame.reason))
+            case HeartbeatFrame():
+                self.watch.arrived(frame)
             case _:
                 pass
 
@@ -376,16 +388,28 @@ async def open_session(
     direct: bool = True,
     seed: int | str | None = None,
     on_failure: OnFailure = "end",
+    idle_timeout: float | None = None,
+    stall_timeout: float | None = 5.0,
+    heartbeat: float | None = None,
 ) -> AsyncIterator[Session]:
     """Bring a pipeline to life; leaving the block ends it, an exception or a cancellation cancels it.
 
-    `sample_rates`: Hz of the sound that comes in and goes out. `outside`: the door to the world, live by default.
-    `observers` hear of every delivery.
-    `direct` off: no handler runs in its sender's step. `seed`: of the actors' randomness. `on_failure`: what follows a
-    failure that no supervisor could hold: `end`, the block is cancelled and one `ExceptionGroup` with the whole story
-    raised; `cancel`, the session is cancelled; `continue`, it goes on without the actor, and what that would handle is
-    dropped as `finished`. The session need not have started when the block begins: what is pushed waits. Raises
-    `ConfigurationError` for a pipeline that can't work.
+    The session need not have started when the block begins: what is pushed waits. Raises `ConfigurationError` for a
+    pipeline that can't work.
+
+    - `sample_rates`: Hz of the sound that comes in and goes out.
+    - `outside`: the door to the world, live by default.
+    - `observers`: they hear of every delivery.
+    - `direct`: off, no handler runs in its sender's step.
+    - `seed`: of the actors' randomness.
+    - `on_failure`: what follows a failure that no supervisor could hold. `end`: the block is cancelled and one
+      `ExceptionGroup` with the whole story raised. `cancel`: the session is cancelled. `continue`: it goes on without
+      the actor, and what that would handle is dropped as `finished`.
+    - `idle_timeout`: seconds after which it is cancelled when neither user nor bot has spoken; None is never.
+    - `stall_timeout`: seconds after which a busy actor is reported to observers (`stalled`); it fails if it is a system
+      handler that is busy, for then not even an interruption reaches it. None is never.
+    - `heartbeat`: every so many seconds a HeartbeatFrame goes through the pipeline, and it is reported when none has
+      come out for ten times as long. None is never.
     """
     if not isinstance(pipeline, Pipeline):
         raise ConfigurationError(
@@ -393,6 +417,9 @@ async def open_session(
         )
     if not (len(sample_rates) == 2 and all(isinstance(rate, int) and rate > 0 for rate in sample_rates)):
         raise ConfigurationError(f"open_session: sample_rates={sample_rates!r}. Write Hz in, Hz out: (16000, 24000).")
+    for wanted, seconds in (("idle_timeout", idle_timeout), ("stall_timeout", stall_timeout), ("heartbeat", heartbeat)):
+        if seconds is not None and not (isinstance(seconds, (int, float)) and seconds > 0):
+            raise ConfigurationError(f"open_session: {wanted}={seconds!r}. Write seconds, more than 0, or None.")
     if on_failure not in ("end", "cancel", "continue"):
         raise ConfigurationError(f"open_session: on_failure={on_failure!r} isn't one of end, cancel, continue.")
     session = Session(
@@ -405,6 +432,9 @@ async def open_session(
         seed=random.randrange(2**63) if seed is None else seed,
         virtual=is_virtual(),
         on_failure=on_failure,
+        idle_timeout=idle_timeout,
+        stall_timeout=stall_timeout,
+        heartbeat=heartbeat,
     )
     raised: BaseException | None = None
     body = trio.CancelScope()

@@ -116,6 +116,7 @@ async def _rest(session: Session, limit: float) -> None:
     """Until nothing is ready and nothing is due, or the limit."""
     while session.outcome is None:
         await trio.testing.wait_all_tasks_blocked()
+        session.watch.let_sleep()
         moment = next_deadline()
         if moment == math.inf:
             return

@@ -221,7 +221,7 @@ def test_nobody_waits_for_room_in_an_earlier_actor_or_in_its_own_lane(direct: bo
 class Deaf(Actor):
     """Blocked in a system handler, and in an ordered one if asked to."""
 
-    seconds: float = 100.0
+    seconds: float = 4.0
 
     @on(Alarm, Order)
     async def block(self, frame: Frame) -> None:
@@ -269,7 +269,7 @@ def test_at_most_256_pictures_wait_in_a_system_lane(direct: bool) -> None:
 def test_nothing_but_media_is_shed_from_a_system_lane(direct: bool) -> None:
     asks = tuple(To(Address("deaf"), Ask(str(number))) for number in range(1000))
     trace = play(Pipeline(Deaf()), [Alarm("block"), asks], direct=direct)
-    assert len(trace.handled_by("deaf")) == 1001
+    assert [frame for frame in trace.handled_by("deaf") if isinstance(frame, Ask)] == [each.message for each in asks]
     assert not trace.dropped
 
 

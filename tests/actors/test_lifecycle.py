@@ -354,8 +354,8 @@ def test_end_waits_for_handlers_for_the_system_lane_and_for_tasks(work: Frame, d
 @pytest.mark.rule("LC3")
 @pytest.mark.parametrize("work", [Order("100"), Alarm("100"), Note("100")])
 def test_an_actor_that_finishes_nothing_for_its_grace_is_ended(work: Frame, direct: bool) -> None:
-    trace = play(Pipeline(child(Busy(), grace=2.0), Passes()), [work, Sleep(10), EndFrame()], direct=direct)
-    assert at_end(trace, EndFrame) == [12.0]
+    trace = play(Pipeline(child(Busy(), grace=2.0), Passes()), [work, Sleep(1), EndFrame()], direct=direct)
+    assert at_end(trace, EndFrame) == [3.0]
     assert trace.down == ()
     assert trace.ended == "ended"
     assert [each.address.name for each in trace.stalls] == ["busy"]

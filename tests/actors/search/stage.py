@@ -60,7 +60,12 @@ def run(plan: Plan, seed: int | str, *, direct: bool, log: Log | None = None) ->
         session: Session | None = None
         try:
             async with open_session(
-                pipeline, outside=NoDoor(), observers=(log, recorder), direct=direct, seed=seed
+                pipeline,
+                outside=NoDoor(),
+                observers=(log, recorder),
+                direct=direct,
+                seed=seed,
+                stall_timeout=None,
             ) as session:
                 log.began = trio.current_time()
                 hung = await _conduct(session, plan, log)
