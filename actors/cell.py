@@ -482,7 +482,8 @@ class Cell(Node):
         room.
         """
         mailbox = node.mailbox
-        if node.index <= self.index or mailbox is None:
+        # Its own Interrupt() may have emptied the lane again: then nothing would ever come out to wake who waits.
+        if node.index <= self.index or mailbox is None or not mailbox.is_overfull:
             return
         self._clogs.append(node)
         self._waits_for.append(node)

@@ -187,6 +187,25 @@ def test_a_plain_handler_puts_all_at_once_and_takes_its_next_frame_when_there_is
 
 
 @actor
+class TakesBack(Actor):
+    """Makes more notes of an order than the next lane holds; those of a wrong one it takes back at once."""
+
+    @on(Order)
+    def split(self, frame: Order) -> Iterator[Effect]:
+        for number in range(3):
+            yield Note(f"{frame.text}{number}")
+        if frame.text == "wrong":
+            yield Interrupt()
+
+
+@both
+@pytest.mark.rule("CH3", "IN1")
+def test_who_has_emptied_the_lane_that_it_filled_waits_for_no_room_there(direct: bool) -> None:
+    trace = play(Pipeline(TakesBack(), child(Slow(), max_buffer=1)), [Order("wrong"), Order("right")], direct=direct)
+    assert texts(trace.down) == ["right0", "right1", "right2"]
+
+
+@actor
 class Floods(Actor):
     """Answers what comes from below with more than its lane holds."""
 
