@@ -285,7 +285,7 @@ class _Composer:
         return tuple(act for place, act in enumerate(acts) if act.do != "pass" or place == passes[0])
 
     def act(self, kind: type, is_async: bool) -> Act:
-        choices: list[tuple[Do, int]] = [("pass", 3), ("send", 8), ("letter", 3), ("arm", 3), ("disarm", 1)]
+        choices: list[tuple[Do, int]] = [("pass", 3), ("send", 24 if self.subject == "room" else 8), ("letter", 3), ("arm", 3), ("disarm", 1)]
         choices += [("task", 2), ("assign", 2), ("ring", 1)]
         if self.has_interruptions:
             choices.append(("interrupt", 2))

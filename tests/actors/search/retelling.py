@@ -180,6 +180,8 @@ class _Teller:
         self.order = [self.actors[part.name] for part in story.plan.parts]
         self.open: dict[object, list[Sending]] = {}
         """What hasn't ended, by what tells it apart."""
+        self.ways: dict[tuple[str | None, str | None], list[Sending]] = {}
+        """What is ordered and hasn't ended, by sender and direction, in the order of sending."""
         self.tasks: dict[Work, _Running] = {}
         self.timers: dict[tuple[str, Tick], float] = {}
         self.interruptions: dict[str, list[Sending]] = {name: [] for name in self.actors}
@@ -295,6 +297,8 @@ class _Teller:
             if earlier.may_be_missing and not isinstance(item, Tick):
                 earlier.state = "ended"
         alike.append(sending)
+        if not sending.is_system:
+            self.ways.setdefault((sender, direction), []).append(sending)
         if not sending.is_system and not immune and stamp < self.epoch:
             sending.state = "due: stale"
         return sending
@@ -473,6 +477,7 @@ class _Teller:
             return
         sending = sending_found
         self.compare(sending, delivery)
+        self.check_way(sending)
         sending.item = item  # equal, and from here on the very object
         if actor is None:
             if not sending.immune and sending.stamp < self.epoch:
@@ -480,6 +485,21 @@ class _Teller:
             sending.state = "ended"
             return
         self.begin(actor, sending.lane, sending, delivery)
+
+    def check_way(self, sending: Sending) -> None:
+        """An ordered frame passes nobody at whom something waits that its sender sent that way before."""
+        if sending.is_system or sending.is_adjacent:
+            return
+        way = self.ways[sending.sender, sending.direction]
+        way[:] = [each for each in way if each.state != "ended"]
+        sign = 1 if sending.direction == "down" else -1
+        for each in way:
+            is_nearer = sign * self.place_of(each.receiver) < sign * self.place_of(sending.receiver)
+            if each.number < sending.number and each.state == "waiting" and is_nearer and not each.may_be_missing:
+                self.complain("DL10", f"{sending} has passed {each}")
+
+    def place_of(self, name: str) -> int:
+        return -1 if name == "source" else len(self.order) if name == "sink" else self.actors[name].part.index
 
     def compare(self, sending: Sending, delivery: Delivery) -> None:
         if delivery.receiver.name != sending.receiver:
@@ -494,6 +514,9 @@ class _Teller:
             self.complain("DL3", f"{name} begins {sending.item!r} while {actor.running[lane].sending} is in hand")
         if actor.is_down:
             self.complain("SU1", f"{name} is down and begins {sending.item!r}")
+        awaits_start = actor.handles(StartFrame()) and not (actor.has_start or lane == "cancel")
+        if actor.is_entering or (awaits_start and not isinstance(sending.item, StartFrame)):
+            self.complain("LC2", f"{name} hasn't started and begins {sending.item!r}")
         waiting = tuple(
             each
             for each in (*self.waiting_in_system_lane(name), *self.interruptions[name])
