@@ -304,7 +304,10 @@ class _Composer:
         return Act(
             do,
             kind=self.random.choice(FRAMES),
-            way=self.random.choice(("on", "on", "on", "up", "down", "both")),
+            # Answers to what comes from below fill the lane of whoever waits for them.
+            way=self.random.choice(
+                ("on", "up", "down", "down") if self.subject == "room" else ("on", "on", "on", "up", "down", "both")
+            ),
             immune=self.maybe(0.2),
             target=self.random.choice((*self.names, *self.names, "nobody")),
             number=self.random.choice((1, 1, 2)),
@@ -344,7 +347,7 @@ class _Composer:
         target = self.random.choice((*self.names, *self.names, "nobody"))
         if do == "push":
             kinds = (Word, Vow) if turns else (Word, Word, *FRAMES)
-            made = self.random.choice(kinds)(tag, self.random.choice((0, 1, 1, 2)))
+            made = self.random.choice(kinds)(tag, self.random.choice((1, 2, 2) if self.subject == "room" else (0, 1, 1, 2)))
             return Step("push", pause, made, direction="up" if self.maybe(0.2) else "down")
         if do == "letter":
             return Step("letter", pause, target=target, message=Letter(tag, self.random.choice((0, 1))))
