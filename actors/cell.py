@@ -349,6 +349,7 @@ class Cell(Node):
         poison.
         """
         hand.dead = True
+        self.tasks.hands.add(hand)
         envelope = hand.envelope
         assert envelope is not None
         self.release(hand)
@@ -398,17 +399,19 @@ class Cell(Node):
 
     # ---- what a handling begins and ends with
 
-    def note_begin(self, envelope: Envelope) -> None:
+    def note_begin(self, envelope: Envelope, hand: Hand | None = None) -> None:
         """Tell that a handler begins; raises `Killed` if it is to fail there."""
         observers = self.dispatcher.observers
         self._deliveries += 1
         self.begun = observers.delivery_of(envelope, self.address, observers.next_seq())
+        if hand is not None:
+            hand.begun = self.begun
         observers.tell("delivered", self.begun)
         if self._deliveries in self.kill_at:
             raise Killed(f"{self.address} was failed from outside as its delivery {self._deliveries} began")
 
     def handled(self, frame: object, epoch: int) -> None:
-        """What every handling ends with, plain or async."""
+        """What every handling ends with, plain or async, where somebody waits for that: the ordered lane is held."""
         self._ungate(frame, epoch)
         self.note_progress()
 
@@ -570,6 +573,7 @@ class Cell(Node):
             if hand is not None:
                 # Its lane stays busy until it has unwound: two handlers never run in one lane.
                 hand.cut = hand.dead = True
+                self.tasks.hands.add(hand)
         self.supervisor.forget(self)
         self.tasks.cut_all()
 
@@ -580,13 +584,28 @@ class Cell(Node):
         if route.handler is not None and self.phase is Phase.OPEN:
             envelope = self.session.envelope(frame)
             if route.is_async:
-                with trio.move_on_after(self.grace) as scope:
-                    # In a lane of its own: what was cut may not have unwound yet.
-                    await attend(self, Lane(self.system.waiting, 0), route, envelope, scope)
+                await self._attend_cancel(route, envelope)
             else:
                 self.dispatcher.serve(self, route, envelope)
             self.dispatcher.drain()
         self._mark_ended()
+
+    async def _attend_cancel(self, route: Route, envelope: Envelope) -> None:
+        task, has_ended = Task(), trio.Event()
+
+        async def body() -> None:
+            assert task.task is not None
+            try:
+                # In a lane of its own: what was cut may not have unwound yet.
+                lane = Lane(self.system.waiting, 0)
+                await attend(self, lane, route, envelope, scope=task.scope, task=task.task)
+            finally:
+                has_ended.set()
+
+        self.tasks.spawn(body, task)
+        with trio.move_on_after(self.grace):
+            await has_ended.wait()
+        task.scope.cancel()
 
     def finish_messages(self) -> None:
         """Take what plain handlers can take of the system lane: an actor behind this one may just have sent its last
@@ -600,6 +619,7 @@ class Cell(Node):
         """EndFrame waits in the mailbox: from now on the actor must get on."""
         if not self._waits_for_end:
             self._waits_for_end = True
+            self.ordered.hold |= QUEUED
             self._progress = trio.current_time()
             self.session.spawn(self._watch_end)
 
