@@ -99,9 +99,11 @@ class Cell(Node):
         self._start_passed = False
         self.starts_after: Cell | None = None
         """In a restart of several: who must have handled StartFrame first."""
+        self.starts_before: Cell | None = None
         self._stops_by = math.inf
         self._life: Task | None = None
-        self._leave = self._left = trio.Event()
+        self._leave: trio.Event
+        self._left: trio.Event
 
     # ---- life
 
@@ -159,11 +161,11 @@ class Cell(Node):
         self.dispatcher.schedule(self)
 
     def _let_next_start(self) -> None:
-        for cell in self.dispatcher.cells:
-            if cell.starts_after is self:
-                cell.starts_after = None
-                if cell.phase is Phase.ENTERED:
-                    self.session.lifecycle.entered(cell)
+        cell, self.starts_before = self.starts_before, None
+        if cell is not None:
+            cell.starts_after = None
+            if cell.phase is Phase.ENTERED:
+                self.session.lifecycle.entered(cell)
 
     async def stop(self, grace: float | None = None) -> None:
         """End the incarnation: cut what runs, leave `lifespan()`, within the grace. The cell stays, its mailbox

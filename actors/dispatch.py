@@ -61,7 +61,7 @@ class Dispatcher:
         *,
         direct: bool,
         virtual: bool,
-        chance: random.Random,
+        seed: int | str,
         spawn: Callable[..., None],
     ) -> None:
         self.direct = direct
@@ -93,7 +93,7 @@ class Dispatcher:
         self._due: deque[Cell] = deque()
         """Whose next handler is async, so that only a runner can run it."""
         # In virtual time without direct delivery the seed also decides who is next, so that every order is tried.
-        self._chance = chance if virtual and not direct else None
+        self._chance = random.Random(f"{seed}/order") if virtual and not direct else None
         self._idle: list[Runner] = []
         self._called = False
 

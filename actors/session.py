@@ -134,7 +134,7 @@ class Session:
             Observers(observers, virtual=virtual),
             direct=direct,
             virtual=virtual,
-            chance=random.Random(f"{seed}/order"),
+            seed=seed,
             spawn=self.spawn,
         )
         self.dispatcher.on_request = self._asked_at_an_end

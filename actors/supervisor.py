@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import attrs
@@ -165,8 +166,8 @@ class Supervisor:
             for cell in [each for each in cells if each.child.restart == "temporary" and each is not story.unit]:
                 cells.remove(cell)  # it goes down with its siblings, and isn't restarted with them
                 cell.abandon("finished", passes=True)
-            for above, cell in zip([None, *cells], cells, strict=False):
-                cell.starts_after = above
+            for above, cell in pairwise(cells):
+                above.starts_before, cell.starts_after = cell, above
             observers = self.session.dispatcher.observers
             for cell in cells:
                 cell.begin()
