@@ -392,12 +392,16 @@ def compose_line(seed: int | str) -> Plan:
     return Plan(tuple(part(index) for index in range(number)), (steps,))
 
 
-def compose_small(seed: int | str) -> Plan:
-    """A plan of at most 4 actors and 12 frames in which nobody fails by itself."""
+def compose_small(seed: int | str, *, quiet: float = 0.0) -> Plan:
+    """A plan of at most 4 actors and 12 frames in which nobody fails by itself. Before about every other frame
+    nothing comes for `quiet` seconds.
+    """
     composer = _Composer(f"small/{seed}")
     composer.subject = "all"
     composer.has_crashes = composer.hangs = False
     composer.names = tuple("abcd"[: composer.random.randint(1, 4)])
     parts = tuple(attrs.evolve(composer.part(index), life=None) for index in range(len(composer.names)))
     steps = tuple(composer.step(tag) for tag in range(1, composer.random.randint(3, 12)))
+    if quiet:
+        steps = tuple(attrs.evolve(step, pause=quiet) if composer.maybe(0.5) else step for step in steps)
     return Plan(parts, (tuple(step for step in steps if step.do != "end"),), max_restarts=3)

@@ -10,9 +10,10 @@ from antiphon.channels.frames import EndFrame, StopFrame
 from .log import Finished, Requested
 from .stage import Story
 
-__all__ = ["misjudged"]
+__all__ = ["WITHIN", "misjudged"]
 
 WITHIN = 5.0
+"""Seconds: a failure that is longer ago doesn't count any more."""
 BACKOFF = Backoff()
 
 

@@ -12,7 +12,7 @@ from antiphon.actors import Delivery, Strategy
 from tests.seeds import seeds
 
 from .plan import Plan, compose_small
-from .restarts import misjudged
+from .restarts import WITHIN, misjudged
 from .rules import complaints
 from .stage import Story, run
 
@@ -68,3 +68,16 @@ def test_whoever_is_killed_again_and_again_comes_back_later_each_time_and_then_n
             assert not found, f"seed {seed}, {strategy}, {name!r} killed at {first} and three times more: {found[0]}"
             has_failed += isinstance(story.trace.ended, BaseException)
     assert has_failed, "no session failed by so many kills"
+
+
+@pytest.mark.rule("SU6")
+def test_a_failure_after_a_quiet_time_is_repaired_at_once_again() -> None:
+    at_once = 0
+    for seed in RUNS:
+        plan = compose_small(seed, quiet=WITHIN + 1)
+        for name, count in deliveries(plan, seed).items():
+            times = tuple((name, number) for number in range(1, count + 1, max(1, count // 4)))
+            story = run(attrs.evolve(plan, kills=times), seed, direct=True)
+            assert not misjudged(story), f"seed {seed}, {name!r} killed at {times}: {misjudged(story)[0]}"
+            at_once += sum(restart.delay == 0 and restart.incarnation > 1 for restart in story.trace.restarts)
+    assert at_once, "nobody failed, was quiet, and failed again"
