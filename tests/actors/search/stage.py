@@ -51,6 +51,7 @@ def pipeline_of(plan: Plan, log: Log) -> Pipeline:
 def run(plan: Plan, seed: int | str, *, direct: bool, log: Log | None = None) -> Story:
     """Run a plan once; the seed orders the tasks."""
     log = Log() if log is None else log
+    log.slips = {(name, number): times for name, number, times in plan.slips}
     pipeline = pipeline_of(plan, log)
     hung: str | None = None
 
