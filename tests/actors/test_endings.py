@@ -33,11 +33,12 @@ from antiphon import (
     state,
 )
 from antiphon.actors import Delivery, Effects, Engine, Killed, NoDoor
-from antiphon.channels import CancelFrame, EndFrame, Frame, StartFrame
+from antiphon.channels import CancelFrame, EndFrame, Frame, StartFrame, TextFrame
 from antiphon.scenarios import TraceRecorder
 from antiphon.scenarios.explorer import run_explored
 from tests.actors.notes import Alarm, Ask, Kept, Note, Order, Passes, both
 from tests.actors.programs import ECHO, READS_NOTHING, READY, STUBBORN, children, command_of, open_files
+from tests.actors.search.stage import alarm
 from tests.watch import Watch
 
 LATER = 0.25
@@ -315,6 +316,14 @@ SITUATIONS = (
         exceeds=WAITS_FOR_ROOM,
     ),
     Stuck(
+        "an end that nobody reads, and session.push waits",
+        (blocks(),),
+        tuple(TextFrame(str(n)) for n in range(70)),
+        is_open=True,
+        drains_at_once=True,
+        ends_at_once=True,
+    ),
+    Stuck(
         "an end that nobody reads",
         (Passes(name="stuck"),),
         tuple(Note(str(n)) for n in range(140)),
@@ -367,7 +376,8 @@ def end(way: Way, stuck: Stuck, *, seed: int, direct: bool) -> Ending:
         took = trio.current_time() - asked
         return Ending(session, recorder, asked, took, trio.lowlevel.current_statistics().tasks_living - before)
 
-    return run_explored(seed, main)
+    with alarm():
+        return run_explored(seed, main)
 
 
 async def end_by(

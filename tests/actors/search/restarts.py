@@ -30,12 +30,14 @@ def misjudged(story: Story) -> list[str]:
     blamed: set[tuple[str, int]] = set()
     in_backoff = 0.0
     found = untold(entries)
-    has_given_up = False
+    has_given_up = ends_unseen = False
     for place, entry in enumerate(entries):
         if isinstance(entry, Finished) and isinstance(entry.work.item, (EndFrame, StopFrame)):
             ended.add(entry.work.actor)
-        if isinstance(entry, Requested) and entry.what == "cancel":
-            break
+        if isinstance(entry, Requested):
+            if entry.what == "cancel":
+                break
+            ends_unseen = ends_unseen or not all(EndFrame in part.handlings for part in parts.values())
         if not isinstance(entry, Failure):
             continue
         name = entry.address.name
@@ -57,6 +59,8 @@ def misjudged(story: Story) -> list[str]:
             break
         if not restarts and until < len(entries):
             return found  # the next failure came first: they may be repaired together
+        if ends_unseen:
+            return found  # whom EndFrame has passed without a handler isn't restarted
         delay = expected_delay(sum(who == name for who, _ in counted))
         group = [each for each in together(story.plan.strategy, names, name) if each == name or each not in ended]
         if [restart.address.name for restart in restarts] != group:
