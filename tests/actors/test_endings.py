@@ -21,6 +21,7 @@ import trio.testing
 from antiphon import (
     Actor,
     Address,
+    After,
     Backoff,
     Pipeline,
     Session,
@@ -124,7 +125,7 @@ each_way = pytest.mark.parametrize("way", WAYS, ids=str)
 
 @actor
 class Blocks(Actor):
-    """Blocks for ever, where its frames and its configuration say."""
+    """Blocks as long as its frames and its configuration say, in each kind of handler; arms a timer."""
 
     entering: float = 0.0
     leaving: float = 0.0
@@ -151,6 +152,10 @@ class Blocks(Actor):
     async def wait_in_message(self, message: Ask) -> None:
         await trio.sleep(float(message.text))
         self.log(trio.current_time())
+
+    @on(Note)
+    def arm(self, frame: Note) -> Effects:
+        return After(1e6, Ask(frame.text))
 
     @on(Kept)
     def start_task(self, frame: Kept) -> None:
@@ -271,6 +276,7 @@ KILL = Killed("from outside")
 FULL = tuple(Order(FOREVER) for _ in range(4))
 SITUATIONS = (
     Stuck("nothing", (blocks(),), drains_at_once=True, ends_at_once=True),
+    Stuck("a timer", (blocks(),), (Note("0"),), drains_at_once=True, ends_at_once=True),
     Stuck("an ordered handler", (blocks(),), (Order(FOREVER),)),
     Stuck("a handler of a system frame", (blocks(),), (Alarm(FOREVER),)),
     Stuck("a handler of a message", (blocks(),), (to_it(FOREVER),)),
