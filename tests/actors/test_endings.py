@@ -129,8 +129,6 @@ class Blocks(Actor):
 
     entering: float = 0.0
     leaving: float = 0.0
-    log: Callable[[float], object] = lambda time: None
-    """Is told when it has got on with something."""
 
     @asynccontextmanager
     async def lifespan(self) -> AsyncIterator[None]:
@@ -141,17 +139,14 @@ class Blocks(Actor):
     @on(Order)
     async def wait_in_ordered(self, frame: Order) -> None:
         await trio.sleep(float(frame.text))
-        self.log(trio.current_time())
 
     @on(Alarm)
     async def wait_in_system(self, frame: Alarm) -> None:
         await trio.sleep(float(frame.text))
-        self.log(trio.current_time())
 
     @on(Ask)
     async def wait_in_message(self, message: Ask) -> None:
         await trio.sleep(float(message.text))
-        self.log(trio.current_time())
 
     @on(Note)
     def arm(self, frame: Note) -> Effects:
@@ -159,11 +154,7 @@ class Blocks(Actor):
 
     @on(Kept)
     def start_task(self, frame: Kept) -> None:
-        self.start_soon(self.work, float(frame.text), interruptible=False)
-
-    async def work(self, seconds: float) -> None:
-        await trio.sleep(seconds)
-        self.log(trio.current_time())
+        self.start_soon(trio.sleep, float(frame.text), interruptible=False)
 
 
 @actor
@@ -261,8 +252,8 @@ class Stuck:
         return 1.0 + GRACE * len(self.actors) + 0.5
 
 
-def blocks(*, entering: float = 0.0, leaving: float = 0.0, log: Callable[[float], object] | None = None) -> Actor:
-    return Blocks(entering, leaving, (lambda time: None) if log is None else log, name="stuck")
+def blocks(*, entering: float = 0.0, leaving: float = 0.0) -> Actor:
+    return Blocks(entering, leaving, name="stuck")
 
 
 def to_it(text: str) -> To:
@@ -466,7 +457,7 @@ def test_it_leaves_no_task(way: Way, stuck: Stuck, direct: bool) -> None:
 
 @both
 @each_situation
-def test_each_situation_keeps_a_session_from_ending(stuck: Stuck, direct: bool) -> None:
+def test_the_end_takes_time_just_where_something_is_stuck(stuck: Stuck, direct: bool) -> None:
     for ending in endings(WAYS[0], stuck, direct):
         assert (ending.took == 0.0) is stuck.ends_at_once
 
