@@ -93,7 +93,9 @@ class Cell(Node):
         self._waits_for: list[Node] = []
         self._progress = 0.0
         self._allowed = -math.inf
-        self._waits_for_end = False
+        self.end_waits = False
+        """Whether EndFrame waits in the mailbox."""
+        self._is_watched = False
         self.has_started = False
         """Whether StartFrame has come to this place: then each incarnation gets it as soon as it has entered."""
         self._start_passed = False
@@ -418,7 +420,7 @@ class Cell(Node):
         self.note_progress()
 
     def note_progress(self) -> None:
-        if self._waits_for_end:
+        if self._is_watched:
             self._progress = trio.current_time()
 
     def _ungate(self, frame: object, epoch: int) -> None:
@@ -438,7 +440,7 @@ class Cell(Node):
             self.pass_start()
             self._let_next_start()
         elif isinstance(frame, (EndFrame, StopFrame)):
-            self._waits_for_end = False
+            self.end_waits = False
             self._mark_ended()
             self.session.lifecycle.pass_end(self, frame)
 
@@ -581,7 +583,7 @@ class Cell(Node):
 
     async def cancel(self, frame: CancelFrame) -> None:
         """Let the actor see CancelFrame, within its grace."""
-        self._waits_for_end = False
+        self.end_waits = self._is_watched = False
         route = self.routes[type(frame)]
         if route.handler is not None and self.phase is Phase.OPEN:
             envelope = self.session.envelope(frame)
@@ -619,8 +621,13 @@ class Cell(Node):
 
     def expect_end(self) -> None:
         """EndFrame waits in the mailbox: from now on the actor must get on."""
-        if not self._waits_for_end:
-            self._waits_for_end = True
+        self.end_waits = True
+        self.be_watched()
+
+    def be_watched(self) -> None:
+        """The end waits for this actor, here or in one that waits for room here."""
+        if not (self._is_watched or self.is_gone):
+            self._is_watched = True
             self.ordered.hold |= QUEUED
             self._progress = trio.current_time()
             self.session.spawn(self._watch_end)
@@ -629,14 +636,24 @@ class Cell(Node):
         self._allowed = max(self._allowed, trio.current_time() + seconds)
 
     def patience(self) -> float:
-        """The moment until which this actor may get on with nothing. Who waits for room has the patience of whom it
-        waits for, too.
+        """The moment until which this actor may get on with nothing. Who waits for room in another one isn't to blame:
+        that one is given up first, and then there is room.
         """
         others = [node.patience() for node in self._waits_for]
-        return max(self._progress, self._allowed, *others) + self.grace
+        return max(others, default=-math.inf) if any(each > -math.inf for each in others) else self._own_patience()
+
+    def _own_patience(self) -> float:
+        return max(self._progress, self._allowed) + self.grace
 
     async def _watch_end(self) -> None:
-        while self._waits_for_end and not self.is_gone:
+        while self._is_watched and not self.is_gone:
+            if not (self.end_waits or self.mailbox.waiting_senders):
+                self._is_watched = False
+                if not self.has_ended:
+                    self.ordered.hold &= ~QUEUED
+                return
+            for node in self._waits_for:
+                node.be_watched()
             moment = self.patience()
             if trio.current_time() < moment:
                 await trio.sleep_until(moment)

@@ -151,7 +151,6 @@ def test_an_actor_that_fails_at_its_end_is_not_restarted_and_its_error_is_told(k
 
 
 @pytest.mark.rule("SU10")
-@pytest.mark.xfail(strict=True, reason="the session may have ended before the supervisor's task tells of the failure")
 def test_the_error_of_the_last_actor_at_its_end_is_told_too_in_each_order_of_tasks() -> None:
     for seed in range(20):
         trace = play(Pipeline(Sees(fail_to_end)), [EndFrame()], seed=seed)
