@@ -202,6 +202,8 @@ class Cell:
             self.dispatcher.tell("stalled", Stall(self.address, self.dispatcher.now() - self.grace, None))
             if self._life is not None:
                 self._life.scope.cancel()
+        if self.actor._outside is not None:
+            await self.actor._outside.aclose()
 
     def go_down(self) -> None:
         """Nothing is begun any more; what was in hand is settled, all tasks are cut."""

@@ -1,0 +1,18 @@
+"""A connection's nursery is nobody's business: what its block raises comes out as it was."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+@contextmanager
+def unwrapped() -> Iterator[None]:
+    """Around a nursery whose tasks raise nothing beside what its block raises."""
+    try:
+        yield
+    except ExceptionGroup as group:
+        if len(group.exceptions) > 1:
+            raise
+        (only,) = group.exceptions
+        raise only from only.__cause__
