@@ -9,11 +9,13 @@ from __future__ import annotations
 import re
 import socket
 import ssl
+from collections.abc import Iterable
 from contextlib import AsyncExitStack
 
 import attrs
 import trio
 
+from ...channels.credentials import masked
 from ..errors import RemoteProtocolError
 from .proxies import Proxy
 from .refusal import EXCERPT_BYTES, refusal
@@ -114,13 +116,15 @@ async def _ask_proxy(stream: trio.abc.Stream, proxy: Proxy, host: str, port: int
         raise refusal(f"{proxy.name}, asked for {target},", answer.status, await read_body(stream, answer))
 
 
-async def read_answer(stream: trio.abc.Stream, who: str) -> Answer:
+async def read_answer(stream: trio.abc.Stream, who: str, *, secrets: Iterable[str] = ()) -> Answer:
     """Read up to the end of an answer's head. Raises `RemoteProtocolError` for what is none."""
     received = b""
     while (end := received.find(b"\r\n\r\n")) < 0:
         start = received[:12]
         if not re.match(rb"HTTP/1\.[01] [1-9]\d\d", start) if len(start) == 12 else not _may_begin(start):
-            raise RemoteProtocolError(f"{who} doesn't speak HTTP: it said {received[:80]!r}")
+            # It may have sent back what we sent.
+            said = masked(received[:2000].decode(errors="replace"), *secrets)
+            raise RemoteProtocolError(f"{who} doesn't speak HTTP: it said {said[:80]!r}")
         if len(received) > MAX_HEAD_BYTES:
             raise RemoteProtocolError(f"{who} answered with a head of more than {MAX_HEAD_BYTES} bytes")
         try:

@@ -20,6 +20,7 @@ import trio
 from ...channels.credentials import masked
 from .dialing import reason_of
 from .proxies import Proxy, proxy_for
+from .refusal import secrets_of
 
 TIMEOUT = httpx.Timeout(connect=10.0, read=30.0, write=10.0, pool=10.0)
 """`read` is the silence between two pieces: a language model that thinks for longer is taken for dead."""
@@ -61,8 +62,10 @@ def _told(request: httpx.Request) -> Iterator[None]:
         ) from None
     except tuple(TOLD) as error:
         kind, text = TOLD[type(error)]
-        reason = masked(reason_of(error))
-        raise kind(f"{_name(request.url)}: {text}{f' ({reason})' if reason else ''}", request=request) from error
+        reason = masked(reason_of(error), *secrets_of(request))
+        raise kind(
+            f"{_name(request.url)}: {text}{f' ({reason})' if reason else ''}", request=request
+        ) from None  # its text isn't masked
 
 
 def _name(url: httpx.URL) -> str:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 import trio
 
-from ...channels.credentials import masked
+from ...channels.credentials import masked, secrets_among
 from ..errors import RemoteProtocolError, Unrecoverable
 
 if TYPE_CHECKING:
@@ -23,14 +24,14 @@ EXCERPT_CHARACTERS = 300
 EXCERPT_SECONDS = 1.0
 
 
-def refusal(who: str, status: int, body: bytes) -> Exception:
+def refusal(who: str, status: int, body: bytes, *, secrets: Iterable[str] = ()) -> Exception:
     """The error for an answer that isn't the wanted one: `Unrecoverable` for a rejected key."""
     try:
         phrase = f" {HTTPStatus(status).phrase}"
     except ValueError:
         phrase = ""
     # Masked before it is cut, so that no half of a secret is left.
-    said = " ".join(masked(body.decode(errors="replace")).split())
+    said = " ".join(masked(body.decode(errors="replace"), *secrets).split())
     excerpt = f": {said[:EXCERPT_CHARACTERS]}{'…' if len(said) > EXCERPT_CHARACTERS else ''}" if said else ""
     if status in HOPELESS:
         return Unrecoverable(f"{who} answered {status}{phrase}{excerpt}. Check the key, and what it is allowed to do.")
@@ -55,4 +56,10 @@ async def check_response(response: httpx.Response) -> None:
                 if len(body) >= EXCERPT_BYTES:
                     break
     request = response.request
-    raise refusal(f"{request.method} {request.url.host}{request.url.path}", response.status_code, body[:EXCERPT_BYTES])
+    who = masked(f"{request.method} {request.url.host}{request.url.path}")
+    raise refusal(who, response.status_code, body[:EXCERPT_BYTES], secrets=secrets_of(request))
+
+
+def secrets_of(request: httpx.Request) -> tuple[str, ...]:
+    """The keys that a request carries: a server may send back what it was sent."""
+    return secrets_among((*request.headers.multi_items(), *request.url.params.multi_items()))

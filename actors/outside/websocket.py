@@ -45,7 +45,7 @@ class WebSocketSettings:
     """How one WebSocket is opened and kept. Seconds and bytes."""
 
     headers: Mapping[str, str] | Sequence[tuple[str, str]] = attrs.field(default=(), repr=False)
-    subprotocols: Sequence[str] = ()
+    subprotocols: Sequence[str] = attrs.field(default=(), repr=False)
     ssl: ssl_module.SSLContext | None = None
     ca_file: str | os.PathLike[str] | None = None
     certificate: Certificate | None = None

@@ -15,7 +15,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any, cast
-from urllib.parse import quote, unquote, urlsplit
+from urllib.parse import parse_qsl, quote, unquote, urlsplit
 
 import attrs
 import h11
@@ -24,7 +24,7 @@ import trio_websocket
 import wsproto.frame_protocol
 import wsproto.utilities
 
-from ...channels.credentials import masked
+from ...channels.credentials import masked, secrets_among
 from ..errors import ConfigurationError, RemoteProtocolError
 from .dialing import dial, read_answer, read_body
 from .outgoing import Defer, Outgoing
@@ -38,8 +38,8 @@ CLOSE_SECONDS = 0.5
 """For what is queued, the closing frames and their answers: half of an actor's grace."""
 PIECE_BYTES = 64 * 1024
 """Written at a time. A large message on a slow network gets on piece by piece, each within the time-out."""
-MAX_UNWRITTEN_BYTES = 64 * 1024
-"""Of answers to pings, before reading waits: a peer can't fill the memory with them."""
+MAX_ANSWERS = 256
+"""Answers to pings that wait to be written, before reading waits for it: a peer can't fill the memory with them."""
 READ_BYTES = 64 * 1024
 STANDSTILL_SECONDS = 0.01
 """Between two readings; more of it says that the app didn't receive."""
@@ -110,13 +110,22 @@ def encode_headers(headers: Mapping[str, str] | Sequence[tuple[str, str]]) -> li
     return encoded
 
 
+def is_pong(data: bytes | bytearray | memoryview) -> bool:
+    """Whether what is written is a frame that answers a ping; the request at the beginning isn't one either."""
+    return data[:1] == b"\x8a"
+
+
 class _Line(trio.abc.Stream):
     """The network as trio-websocket sees it."""
 
-    def __init__(self, stream: trio.abc.Stream, host: str, news: trio.lowlevel.ParkingLot) -> None:
+    def __init__(
+        self, stream: trio.abc.Stream, host: str, news: trio.lowlevel.ParkingLot, secrets: tuple[str, ...]
+    ) -> None:
         self.unwritten: deque[bytes] = deque()
         self.unwritten_bytes = 0
         """Those in the writer's hand among them."""
+        self.answers = 0
+        """Frames of them that answer to the peer's pings; they are queued by whoever reads."""
         self.room = trio.lowlevel.ParkingLot()
         self.is_accepted = False
         """Whether the server has agreed to speak WebSocket."""
@@ -126,6 +135,7 @@ class _Line(trio.abc.Stream):
         self.end = "dropped the connection"
         self._stream = stream
         self._host = host
+        self._secrets = secrets
         self._news = news
         self._paused = 0.0
         self._is_closed = False
@@ -135,6 +145,7 @@ class _Line(trio.abc.Stream):
             raise trio.ClosedResourceError("the WebSocket has been closed")
         self.unwritten.append(bytes(data))
         self.unwritten_bytes += len(data)
+        self.answers += is_pong(data)
         self._news.unpark_all()
 
     async def wait_send_all_might_not_block(self) -> None:
@@ -142,7 +153,7 @@ class _Line(trio.abc.Stream):
 
     async def receive_some(self, max_bytes: int | None = None) -> bytes:
         """What comes. As long as the server hasn't agreed, it raises why not."""
-        while self.unwritten_bytes > MAX_UNWRITTEN_BYTES and self.is_accepted and not self._is_closed:
+        while self.answers > MAX_ANSWERS and not self._is_closed:
             await self.room.park()
         if self._is_closed:
             raise trio.ClosedResourceError("the WebSocket has been closed")
@@ -161,12 +172,18 @@ class _Line(trio.abc.Stream):
             self._paused = trio.current_time()
 
     async def _read_agreement(self) -> bytes:
-        answer = await read_answer(self._stream, self._host)
+        answer = await read_answer(self._stream, self._host, secrets=self._secrets)
         if answer.status != 101:
-            raise refusal(self._host, answer.status, await read_body(self._stream, answer))
+            raise refusal(self._host, answer.status, await read_body(self._stream, answer), secrets=self._secrets)
         self.is_accepted = True
         self._paused = trio.current_time()
         return answer.head + answer.rest
+
+    def take(self) -> bytes:
+        """The next to be written; there must be one."""
+        data = self.unwritten.popleft()
+        self.answers -= is_pong(data)
+        return data
 
     def written(self, size_bytes: int) -> None:
         self.unwritten_bytes -= size_bytes
@@ -175,7 +192,7 @@ class _Line(trio.abc.Stream):
     def forget(self) -> None:
         """Nothing will be written any more."""
         self.unwritten.clear()
-        self.unwritten_bytes = 0
+        self.unwritten_bytes = self.answers = 0
         self.room.unpark_all()
 
     async def aclose(self) -> None:
@@ -188,23 +205,36 @@ class _Wire:
     """One open WebSocket, its tasks, and how it ends."""
 
     def __init__(
-        self, stream: trio.abc.Stream, target: Target, settings: WebSocketSettings, outgoing: Outgoing[str | bytes]
+        self,
+        stream: trio.abc.Stream,
+        target: Target,
+        settings: WebSocketSettings,
+        outgoing: Outgoing[str | bytes],
+        *,
+        headers: list[tuple[bytes, bytes]],
     ) -> None:
+        self._headers = headers
+        self._secrets = (
+            *secrets_among((name.decode(), value.decode()) for name, value in headers),
+            *secrets_among(parse_qsl(urlsplit(target.resource).query)),
+            # A provider that is asked by browsers takes the key there, too.
+            *(each for each in settings.subprotocols if len(each) >= 16),
+        )
         self._stream = stream
         self._target = target
         self._settings = settings
         self._outgoing = outgoing
-        self._line = _Line(stream, target.name, outgoing.news)
+        self._line = _Line(stream, target.name, outgoing.news, self._secrets)
         self._connection: trio_websocket.WebSocketConnection
         self._failure: str | None = None
         """What we ended it for."""
         self._is_ours_to_end = False
         self._is_unwritable = False
 
-    async def open(self, nursery: trio.Nursery, headers: list[tuple[bytes, bytes]]) -> str | None:
+    async def open(self, nursery: trio.Nursery) -> str | None:
         """Come to an agreement with the server. Returns the subprotocol that it chose."""
         nursery.start_soon(self._write_all)
-        self._connection = await nursery.start(self._read_all, headers)
+        self._connection = await nursery.start(self._read_all)
         if self._settings.ping_interval is not None:
             nursery.start_soon(self._keep_alive, self._settings.ping_interval)
         return self._connection.subprotocol
@@ -216,7 +246,7 @@ class _Wire:
         if self._failure is not None:
             return WebSocketClosed(f"{host} {self._failure}", code=1006, reason="", host=host)
         if said is not None:
-            reason = masked(said.reason or "")
+            reason = masked(said.reason or "", *self._secrets)
             return WebSocketClosed(self._told(said.code, said.name, reason), code=said.code, reason=reason, host=host)
         if self._is_unwritable:
             return WebSocketClosed(f"{host} takes nothing any more (1006)", code=1006, reason="", host=host)
@@ -236,10 +266,10 @@ class _Wire:
     async def receive(self) -> str | bytes:
         try:
             return await self._connection.get_message()
-        except trio_websocket.ConnectionClosed as error:
+        except trio_websocket.ConnectionClosed:
             closed = self.closed
             assert closed is not None
-            raise closed from error
+            raise closed from None  # its own text has the reason unmasked
 
     async def aclose(self, code: int, reason: str) -> None:
         with trio.move_on_after(CLOSE_SECONDS, shield=True):
@@ -259,7 +289,6 @@ class _Wire:
 
     async def _read_all(
         self,
-        headers: list[tuple[bytes, bytes]],
         task_status: trio.TaskStatus[trio_websocket.WebSocketConnection] = trio.TASK_STATUS_IGNORED,
     ) -> None:
         target, settings = self._target, self._settings
@@ -272,7 +301,7 @@ class _Wire:
                         target.header,
                         target.resource,
                         subprotocols=settings.subprotocols,
-                        extra_headers=headers,
+                        extra_headers=self._headers,
                         message_queue_size=settings.max_received,
                         max_message_size=settings.max_message_bytes,
                     )
@@ -291,7 +320,7 @@ class _Wire:
     async def _write_all(self) -> None:
         while True:
             if self._line.unwritten:
-                if not await self._write(memoryview(self._line.unwritten.popleft())):
+                if not await self._write(memoryview(self._line.take())):
                     self._line.forget()
                     self._outgoing.room.unpark_all()
                     return
@@ -362,8 +391,8 @@ async def open_websocket(
                     with trio.fail_after(settings.connect_timeout):
                         stream = await _dial(target, settings)
                         stack.push_async_callback(trio.aclose_forcefully, stream)
-                        wire = _Wire(stream, target, settings, outgoing)
-                        subprotocol = await wire.open(nursery, headers)
+                        wire = _Wire(stream, target, settings, outgoing, headers=headers)
+                        subprotocol = await wire.open(nursery)
                 except trio.TooSlowError as error:
                     raise RemoteProtocolError(
                         f"{target.name} opened no WebSocket within connect_timeout={settings.connect_timeout:g} s"
