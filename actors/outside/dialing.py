@@ -119,12 +119,14 @@ async def _ask_proxy(stream: trio.abc.Stream, proxy: Proxy, host: str, port: int
 async def read_answer(stream: trio.abc.Stream, who: str, *, secrets: Iterable[str] = ()) -> Answer:
     """Read up to the end of an answer's head. Raises `RemoteProtocolError` for what is none."""
     received = b""
-    while (end := received.find(b"\r\n\r\n")) < 0:
-        start = received[:12]
-        if not re.match(rb"HTTP/1\.[01] [1-9]\d\d", start) if len(start) == 12 else not _may_begin(start):
+    while True:
+        if not is_answer(received[:12]):
             # It may have sent back what we sent.
             said = masked(received[:2000].decode(errors="replace"), *secrets)
             raise RemoteProtocolError(f"{who} doesn't speak HTTP: it said {said[:80]!r}")
+        end = received.find(b"\r\n\r\n")
+        if end >= 0:
+            return Answer(int(received[9:12]), received[: end + 4], received[end + 4 :])
         if len(received) > MAX_HEAD_BYTES:
             raise RemoteProtocolError(f"{who} answered with a head of more than {MAX_HEAD_BYTES} bytes")
         try:
@@ -134,12 +136,13 @@ async def read_answer(stream: trio.abc.Stream, who: str, *, secrets: Iterable[st
         if not piece:
             raise RemoteProtocolError(f"{who} closed the connection before it had answered")
         received += bytes(piece)
-    return Answer(int(received[9:12]), received[: end + 4], received[end + 4 :])
 
 
-def _may_begin(start: bytes) -> bool:
-    """Whether an answer may begin so."""
-    return b"HTTP/1.".startswith(start[:7])
+def is_answer(start: bytes) -> bool:
+    """Whether what begins so may be an answer: version and status, twelve bytes when they are all there."""
+    if len(start) < 12:
+        return b"HTTP/1.".startswith(start[:7])
+    return re.match(rb"HTTP/1\.[01] [1-9]\d\d", start) is not None
 
 
 async def read_body(stream: trio.abc.Stream, answer: Answer) -> bytes:

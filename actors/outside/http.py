@@ -62,7 +62,7 @@ def _told(request: httpx.Request) -> Iterator[None]:
         ) from None
     except tuple(TOLD) as error:
         kind, text = TOLD[type(error)]
-        reason = masked(reason_of(error), *secrets_of(request))
+        reason = masked(str(error), *secrets_of(request))
         raise kind(
             f"{_name(request.url)}: {text}{f' ({reason})' if reason else ''}", request=request
         ) from None  # its text isn't masked
@@ -94,7 +94,7 @@ class _Transport(httpx.AsyncBaseTransport):
                     method=request.method,
                     url=httpcore.URL(scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path),
                     headers=request.headers.raw,
-                    content=request.stream,
+                    content=_Once(request.content) if isinstance(request.stream, httpx.ByteStream) else request.stream,
                     extensions=request.extensions,
                 )
             )
@@ -132,6 +132,21 @@ class _Transport(httpx.AsyncBaseTransport):
             await pool.aclose()
 
 
+class _Once:
+    """A body in one piece. It is no generator: Trio warns of one that a cancelled request has left half way."""
+
+    def __init__(self, content: bytes) -> None:
+        self._pieces = [content]
+
+    def __aiter__(self) -> _Once:
+        return self
+
+    async def __anext__(self) -> bytes:
+        if not self._pieces:
+            raise StopAsyncIteration
+        return self._pieces.pop()
+
+
 class _Body(httpx.AsyncByteStream):
     """What comes of an answer, piece by piece."""
 
@@ -162,10 +177,20 @@ class _Backend(httpcore.AsyncNetworkBackend):
         local_address: str | None = None,
         socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
     ) -> httpcore.AsyncNetworkStream:
-        return _Stream(await self._trio.connect_tcp(host, port, timeout, local_address, socket_options))
+        with _reasoned():
+            return _Stream(await self._trio.connect_tcp(host, port, timeout, local_address, socket_options))
 
     async def sleep(self, seconds: float) -> None:
         await trio.sleep(seconds)
+
+
+@contextmanager
+def _reasoned() -> Iterator[None]:
+    """What the system said, in the error's own text: httpcore's pool takes the cause away."""
+    try:
+        yield
+    except httpcore.ConnectError as error:
+        raise httpcore.ConnectError(reason_of(error)) from error
 
 
 class _Stream(httpcore.AsyncNetworkStream):
@@ -183,7 +208,8 @@ class _Stream(httpcore.AsyncNetworkStream):
     async def start_tls(
         self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
     ) -> httpcore.AsyncNetworkStream:
-        return _Stream(await self._stream.start_tls(ssl_context, server_hostname, timeout))
+        with _reasoned():
+            return _Stream(await self._stream.start_tls(ssl_context, server_hostname, timeout))
 
     def get_extra_info(self, info: str) -> Any:
         return self._stream.get_extra_info(info)

@@ -47,14 +47,14 @@ async def check_response(response: httpx.Response) -> None:
     if response.is_success:
         return
     body = b""
-    with trio.move_on_after(EXCERPT_SECONDS):
+    with trio.move_on_after(EXCERPT_SECONDS) as limit:
         if response.is_stream_consumed or response.is_closed:
             body = response.content
         else:
             async for piece in response.aiter_bytes():
                 body += piece
                 if len(body) >= EXCERPT_BYTES:
-                    break
+                    limit.cancel()  # not `break`: that would leave httpx's generators to the collector
     request = response.request
     who = masked(f"{request.method} {request.url.host}{request.url.path}")
     raise refusal(who, response.status_code, body[:EXCERPT_BYTES], secrets=secrets_of(request))

@@ -10,6 +10,7 @@
 from __future__ import annotations
 
 import itertools
+import logging
 import re
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
@@ -228,6 +229,7 @@ class _Wire:
         self._connection: trio_websocket.WebSocketConnection
         self._failure: str | None = None
         """What we ended it for."""
+        self._closing: trio.CancelScope | None = None
         self._is_ours_to_end = False
         self._is_unwritable = False
 
@@ -276,7 +278,8 @@ class _Wire:
             while self._outgoing and self.closed is None:
                 await self._outgoing.room.park()
             self._is_ours_to_end = self.closed is None or self._is_ours_to_end
-            await self._connection.aclose(code, reason or None)
+            with trio.CancelScope() as self._closing:
+                await self._connection.aclose(code, reason or None)
             while self._line.unwritten_bytes:
                 await self._line.room.park()
 
@@ -314,8 +317,9 @@ class _Wire:
                 ) from None
             raise ConfigurationError(f"{target.name}: the headers given make no valid request") from None
         except wsproto.utilities.LocalProtocolError:
-            # A ping that crossed our closing frame can't be answered any more; the closing is under way.
-            self._failure = self._failure or "pinged a connection that was closed"
+            # A ping that crossed our closing frame can't be answered any more, and trio-websocket gives up reading over it.
+            assert self._closing is not None
+            self._closing.cancel()
 
     async def _write_all(self) -> None:
         while True:
@@ -408,3 +412,18 @@ async def _dial(target: Target, settings: WebSocketSettings) -> trio.abc.Stream:
     context = settings.ssl or tls_context(settings.ca_file, settings.certificate)
     proxy = proxy_for(is_secure=target.is_secure, host=target.host, port=target.port, chosen=settings.proxy)
     return await dial(target.host, target.port, is_secure=target.is_secure, context=context, proxy=proxy)
+
+
+class _WithoutReasons(logging.Filter):
+    """trio-websocket logs why a connection was closed, in the server's words; they may hold a key. The code remains."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if isinstance(record.args, tuple):
+            record.args = tuple(
+                each.reason and each.reason.code if isinstance(each, trio_websocket.ConnectionClosed) else each
+                for each in record.args
+            )
+        return True
+
+
+logging.getLogger("trio-websocket").addFilter(_WithoutReasons())

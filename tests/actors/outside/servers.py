@@ -52,7 +52,9 @@ async def serving(handle: Handler, *, tls: ssl.SSLContext | None = None) -> Asyn
                 if tls is None:
                     await handle(stream)
                 else:
-                    await handle(trio.SSLStream(stream, tls, server_side=True, https_compatible=True))
+                    secured = trio.SSLStream(stream, tls, server_side=True, https_compatible=True)
+                    await secured.do_handshake()
+                    await handle(secured)
             except (trio.BrokenResourceError, trio_websocket.ConnectionClosed):
                 pass  # the client has gone, or has found our certificate bad
 
@@ -98,14 +100,19 @@ async def goes_on(stream: trio.abc.Stream) -> None:
 
 
 async def read_request(stream: trio.abc.Stream) -> bytes:
-    """The head of what an HTTP client asks, and what came of the body."""
-    head = b""
-    while b"\r\n\r\n" not in head:
+    """What an HTTP client asks: the head, and as much of a body as it announces."""
+    request = b""
+    while not (found := re.match(rb"(?s)(.*?)\r\n\r\n(.*)", request)) or len(found[2]) < length_in(found[1]):
         piece = await stream.receive_some(65536)
         if not piece:
             raise trio.BrokenResourceError("the client has gone")
-        head += bytes(piece)
-    return head
+        request += bytes(piece)
+    return request
+
+
+def length_in(head: bytes) -> int:
+    found = re.search(rb"(?i)\ncontent-length: (\d+)", head)
+    return int(found[1]) if found else 0
 
 
 async def agree(stream: trio.abc.Stream) -> None:
