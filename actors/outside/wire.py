@@ -102,6 +102,8 @@ def encode_headers(headers: Mapping[str, str] | Sequence[tuple[str, str]]) -> li
     for name, value in headers.items() if isinstance(headers, Mapping) else headers:
         if not re.fullmatch(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", name):
             raise ConfigurationError(f"{masked(name)!r} is no name of an HTTP header")
+        if not isinstance(value, str):
+            raise ConfigurationError(f"the header {name} is {type(value).__name__}, not str. Is the key set?")
         if not re.fullmatch(r"[\x21-\x7e]([\x20-\x7e\t]*[\x21-\x7e])?|", value):
             raise ConfigurationError(
                 f"the header {name} has a value that HTTP doesn't allow: a line break, a space at an end, or what isn't"
@@ -139,11 +141,14 @@ class _Line(trio.abc.Stream):
         self._secrets = secrets
         self._news = news
         self._paused = 0.0
+        self._is_deaf = False
         self._is_closed = False
 
     async def send_all(self, data: bytes | bytearray | memoryview) -> None:
         if self._is_closed:
             raise trio.ClosedResourceError("the WebSocket has been closed")
+        if self._is_deaf:
+            return  # what it said before is still to be read; an error here would end that
         self.unwritten.append(bytes(data))
         self.unwritten_bytes += len(data)
         self.answers += is_pong(data)
@@ -192,6 +197,7 @@ class _Line(trio.abc.Stream):
 
     def forget(self) -> None:
         """Nothing will be written any more."""
+        self._is_deaf = True
         self.unwritten.clear()
         self.unwritten_bytes = self.answers = 0
         self.room.unpark_all()
@@ -317,9 +323,9 @@ class _Wire:
                 ) from None
             raise ConfigurationError(f"{target.name}: the headers given make no valid request") from None
         except wsproto.utilities.LocalProtocolError:
-            # A ping that crossed our closing frame can't be answered any more, and trio-websocket gives up reading over it.
-            assert self._closing is not None
-            self._closing.cancel()
+            # A ping behind a closing frame, ours or the peer's, can't be answered any more, and trio-websocket gives up reading.
+            if self._closing is not None:
+                self._closing.cancel()
 
     async def _write_all(self) -> None:
         while True:

@@ -10,6 +10,7 @@ from typing import Any
 import httpx
 import pytest
 import trio
+import trio.testing
 import trustme
 
 from antiphon.actors import ConfigurationError, LiveDoor, RemoteProtocolError, Unrecoverable
@@ -122,6 +123,26 @@ async def test_a_server_that_wants_to_know_us_gets_our_certificate(
         await echoes(url, ca_file=ca_file, certificate=(chain, key))
         with pytest.raises(RemoteProtocolError):
             await echoes(url, ca_file=ca_file)
+
+
+async def test_a_server_that_takes_nothing_holds_up_nobody_who_is_cancelled(
+    authority: trustme.CA, ca_file: str
+) -> None:
+    asked = trio.Event()
+
+    async def handle(stream: trio.abc.Stream) -> None:
+        await stream.receive_some(1000)
+        asked.set()
+        await trio.sleep_forever()
+
+    client = open_client(context=tls_context(ca_file, None), proxy="")
+    async with serving(handle, tls=server_context(authority)) as port, client:
+        with trio.fail_after(5):
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(lambda: client.post(f"https://127.0.0.1:{port}/", content=b"x" * 20_000_000))
+                await asked.wait()
+                await trio.testing.wait_all_tasks_blocked(0.05)
+                nursery.cancel_scope.cancel()
 
 
 @pytest.mark.parametrize("settings", [{"ca_file": "/nowhere.pem"}, {"certificate": "/nowhere.pem"}])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import struct
+import traceback
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -300,6 +301,13 @@ async def test_a_header_that_http_does_not_allow_is_the_authors_mistake(name: st
     assert repr(value) not in str(caught.value)
 
 
+async def test_a_key_that_is_not_set_is_the_authors_mistake() -> None:
+    headers: Any = {"Authorization": None}
+    with pytest.raises(ConfigurationError, match=r"Authorization is NoneType, not str\. Is the key set\?"):
+        async with open_websocket("ws://127.0.0.1:1/", WebSocketSettings(headers=headers)):
+            raise AssertionError("it was opened")
+
+
 # ---- servers that end badly
 
 
@@ -315,6 +323,8 @@ async def test_a_closing_with_a_reason_is_told_after_what_came_before() -> None:
         with pytest.raises(WebSocketClosed, match="closed: 1011 INTERNAL_ERROR: the model is overloaded") as caught:
             await websocket.receive()
         assert (caught.value.code, caught.value.reason) == (1011, "the model is overloaded")
+        # trio-websocket's own error would tell the reason as it came, perhaps with a key in it.
+        assert "ConnectionClosed" not in "".join(traceback.format_exception(caught.value))
         assert caught.value.host == websocket.host
         assert repr(websocket).endswith(", closed>")
         with pytest.raises(WebSocketClosed, match="1011"):
@@ -372,6 +382,12 @@ def says_and_stays(*data: bytes) -> Handler:
         (says_and_stays(b"HTTP/1.1 200 OK\r\n\r\n"), 1002, "closed: 1002 PROTOCOL_ERROR"),
         (says_and_stays(frame(TEXT, b"\xff\xfe")), 1007, "closed: 1007 INVALID_FRAME_PAYLOAD_DATA"),
         (says_and_stays(frame(TEXT, b"x" * 2000)), 1009, "sent a message of more than max_message_bytes=1000 (1009)"),
+        (
+            says_and_stays(frame(TEXT, b"x" * 2000) + frame(PING, b"") + frame(TEXT, b"x" * 2000)),
+            1009,
+            "sent a message of more than max_message_bytes=1000 (1009)",
+        ),
+        (says(frame(CLOSE, struct.pack("!H", 4008)) + frame(PING, b"")), 4008, "closed: 4008"),
         (
             says_and_stays(frame(TEXT, b"x" * 600, is_last=False), frame(0, b"x" * 600)),
             1009,
@@ -481,7 +497,7 @@ async def test_an_app_that_receives_late_loses_neither_its_messages_nor_its_conn
         assert await websocket.receive() == "still here"
 
 
-async def test_a_flood_of_pings_fills_no_memory_and_a_deaf_peer_is_ended() -> None:
+async def test_a_peer_that_pings_without_end_and_reads_no_answer_is_ended() -> None:
     async def handle(stream: trio.abc.Stream) -> None:
         await agree(stream)
         while True:
