@@ -42,7 +42,7 @@ class WebSocketClosed(RemoteProtocolError):
 
 @attrs.frozen
 class WebSocketSettings:
-    """How one WebSocket is opened and kept. Seconds and bytes."""
+    """What `Outside.websocket` was given, for the door. Seconds and bytes."""
 
     headers: Mapping[str, str] | Sequence[tuple[str, str]] = attrs.field(default=(), repr=False)
     subprotocols: Sequence[str] = attrs.field(default=(), repr=False)
