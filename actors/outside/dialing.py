@@ -11,6 +11,7 @@ import socket
 import ssl
 from collections.abc import Iterable
 from contextlib import AsyncExitStack
+from typing import cast
 
 import attrs
 import trio
@@ -71,10 +72,9 @@ async def _connect(host: str, port: int, *, why: str = "") -> trio.abc.Stream:
 
 def reason_of(error: BaseException) -> str:
     """What the system said at first. Trio tells of several attempts in a group below its own error."""
-    while True:
-        cause = error.exceptions[0] if isinstance(error, BaseExceptionGroup) else error.__cause__
-        if cause is None:
-            break
+    while (cause := error.__cause__) is not None:
+        while isinstance(cause, BaseExceptionGroup):
+            cause = cast("BaseExceptionGroup[BaseException]", cause).exceptions[0]
         error = cause
     match error:
         case ssl.SSLCertVerificationError():

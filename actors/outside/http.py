@@ -11,7 +11,7 @@ import logging
 import ssl
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, cast
 
 import httpcore
 import httpx
@@ -167,7 +167,7 @@ class _Backend(httpcore.AsyncNetworkBackend):
     """Trio's sockets, which a simulation may replace."""
 
     def __init__(self) -> None:
-        self._trio = httpcore.TrioBackend()
+        self._trio = cast(httpcore.AsyncNetworkBackend, httpcore.TrioBackend())
 
     async def connect_tcp(
         self,

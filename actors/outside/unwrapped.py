@@ -12,7 +12,8 @@ def unwrapped() -> Iterator[None]:
     try:
         yield
     except ExceptionGroup as group:
-        if len(group.exceptions) > 1:
-            raise
-        (only,) = group.exceptions
-        raise only from only.__cause__
+        match group.exceptions:
+            case (only,):
+                raise only from only.__cause__
+            case _:
+                raise

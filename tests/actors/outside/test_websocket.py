@@ -489,7 +489,7 @@ async def test_an_app_that_receives_late_loses_neither_its_messages_nor_its_conn
             elif opcode == TEXT:
                 await stream.send_all(frame(TEXT, b"still here"))
 
-    async with connected(handle, ping_interval=0.01, ping_timeout=0.02, max_received=10) as websocket:
+    async with connected(handle, ping_interval=0.01, ping_timeout=0.1, max_received=10) as websocket:
         await pinged.wait()
         assert websocket.closed is None
         assert [await websocket.receive() for _ in range(2000)] == [str(n) for n in range(2000)]
