@@ -188,6 +188,8 @@ class Cell(Node):
             if life is not None:
                 life.scope.cancel()
             await abort_waits(self.tasks_left)
+        if self.actor._outside is not None:
+            await self.actor._outside.aclose()
 
     def tasks_left(self) -> list[trio.lowlevel.Task]:
         """Trio's tasks of what still runs of this actor."""

@@ -15,7 +15,7 @@ import trio.testing
 
 from antiphon import Actor, Pipeline, actor, on, open_session, state
 from antiphon.actors import ConfigurationError, Engine, RemoteProtocolError, Unrecoverable
-from antiphon.actors.engine import FrameReader, WireMessage, encode_frame, open_engine
+from antiphon.actors.outside.engine import FrameReader, WireMessage, encode_frame, open_engine
 from antiphon.channels import StartFrame, TextFrame
 from antiphon.scenarios import play
 from tests.actors.programs import ECHO, READS_NOTHING, READY, STUBBORN, command_of, is_alive, open_files
