@@ -30,6 +30,14 @@ from .errors import (
     RemoteProtocolError as RemoteProtocolError,
     Unrecoverable as Unrecoverable,
 )
+from .host import (
+    Host as Host,
+    HostBusy as HostBusy,
+    HostStatistics as HostStatistics,
+    Refusal as Refusal,
+    SessionOptions as SessionOptions,
+)
+from .lateness import Lateness as Lateness
 from .outside import Door as Door, LiveDoor as LiveDoor, NoDoor as NoDoor, Outside as Outside
 from .pipeline import Backoff as Backoff, Child as Child, Pipeline as Pipeline, Strategy as Strategy, child as child
 from .run import run as run

@@ -13,6 +13,8 @@ from .actors import (
     ConfigurationError as ConfigurationError,
     Delivery as Delivery,
     Down as Down,
+    Host as Host,
+    HostBusy as HostBusy,
     Immune as Immune,
     Interrupt as Interrupt,
     Observer as Observer,
