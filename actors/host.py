@@ -171,12 +171,15 @@ class Host:
 
         `name` tells it from the others that run here; `session-1` and so on without one. If it fails, that is
         logged, counted, and found in `session.outcome` after `await session.wait()`; nothing else comes of it.
-        If cancelled, no session is left.
+        Cancelled at its entry it has opened nothing; once it opens, it isn't cancelled any more.
         Raises `HostBusy` with the reason when the host takes no more, `ValueError` when a running session has the
         name, and `ConfigurationError` for a pipeline that can't work.
         """
+        await trio.lowlevel.checkpoint_if_cancelled()
         place = self._take_place(name)
-        return cast(Session, await self._nursery.start(self._hold, place, pipeline, options))
+        # A session can't be cancelled halfway between two owners. Opening is a few steps that wait for nobody.
+        with trio.CancelScope(shield=True):
+            return cast(Session, await self._nursery.start(self._hold, place, pipeline, options))
 
     @property
     def sessions(self) -> Mapping[str, Session]:
