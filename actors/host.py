@@ -177,9 +177,10 @@ class Host:
         """
         await trio.lowlevel.checkpoint_if_cancelled()
         place = self._take_place(name)
-        # A session can't be cancelled halfway between two owners. Opening is a few steps that wait for nobody.
+        # Opening is a few steps that wait for nobody; cancelled between them, the session would have no owner.
         with trio.CancelScope(shield=True):
-            return cast(Session, await self._nursery.start(self._hold, place, pipeline, options))
+            session = await self._nursery.start(self._hold, place, pipeline, options)
+        return cast(Session, session)
 
     @property
     def sessions(self) -> Mapping[str, Session]:
