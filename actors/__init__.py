@@ -30,6 +30,14 @@ from .errors import (
     RemoteProtocolError as RemoteProtocolError,
     Unrecoverable as Unrecoverable,
 )
+from .host import (
+    Host as Host,
+    HostBusy as HostBusy,
+    HostStatistics as HostStatistics,
+    Refusal as Refusal,
+    SessionOptions as SessionOptions,
+)
+from .lateness import Lateness as Lateness
 from .observe import Observer as Observer
 from .outside import (
     Door as Door,

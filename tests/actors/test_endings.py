@@ -559,3 +559,19 @@ def started(watch: Watch) -> list[Delivery]:
 def left() -> tuple[set[int], int, int]:
     """The child processes, how many files are open, and how many Trio tasks live."""
     return children(), open_files(), trio.lowlevel.current_statistics().tasks_living
+
+
+# ---- entered where everything is cancelled already
+
+
+@pytest.mark.rule("LC4")
+def test_a_session_opened_in_a_cancelled_scope_is_over_at_once() -> None:
+    async def main() -> bool:
+        with trio.CancelScope() as scope:
+            scope.cancel()
+            async with open_session(Pipeline(Blocks())):
+                raise AssertionError("the block has begun")
+        return scope.cancelled_caught
+
+    with alarm():
+        assert run_explored(0, main)
