@@ -22,7 +22,6 @@ from .effects import (
     To as To,
     Up as Up,
 )
-from .engine import Engine as Engine, WireMessage as WireMessage, open_engine as open_engine
 from .errors import (
     ActorKilled as ActorKilled,
     ConfigurationError as ConfigurationError,
@@ -31,8 +30,28 @@ from .errors import (
     RemoteProtocolError as RemoteProtocolError,
     Unrecoverable as Unrecoverable,
 )
+from .host import (
+    Host as Host,
+    HostBusy as HostBusy,
+    HostStatistics as HostStatistics,
+    Refusal as Refusal,
+    SessionOptions as SessionOptions,
+)
+from .lateness import Lateness as Lateness
 from .observe import Observer as Observer
-from .outside import Door as Door, LiveDoor as LiveDoor, NoDoor as NoDoor, Outside as Outside
+from .outside import (
+    Door as Door,
+    Engine as Engine,
+    LiveDoor as LiveDoor,
+    NoDoor as NoDoor,
+    Outside as Outside,
+    WebSocket as WebSocket,
+    WebSocketClosed as WebSocketClosed,
+    WebSocketSettings as WebSocketSettings,
+    WireMessage as WireMessage,
+    check_response as check_response,
+    open_engine as open_engine,
+)
 from .pipeline import (
     Backoff as Backoff,
     Child as Child,

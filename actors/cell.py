@@ -93,15 +93,19 @@ class Cell(Node):
         self._waits_for: list[Node] = []
         self._progress = 0.0
         self._allowed = -math.inf
-        self._waits_for_end = False
+        self.end_waits = False
+        """Whether EndFrame waits in the mailbox."""
+        self._is_watched = False
         self.has_started = False
         """Whether StartFrame has come to this place: then each incarnation gets it as soon as it has entered."""
         self._start_passed = False
         self.starts_after: Cell | None = None
         """In a restart of several: who must have handled StartFrame first."""
+        self.starts_before: Cell | None = None
         self._stops_by = math.inf
         self._life: Task | None = None
-        self._leave = self._left = trio.Event()
+        self._leave: trio.Event
+        self._left: trio.Event
 
     # ---- life
 
@@ -159,11 +163,11 @@ class Cell(Node):
         self.dispatcher.schedule(self)
 
     def _let_next_start(self) -> None:
-        for cell in self.dispatcher.cells:
-            if cell.starts_after is self:
-                cell.starts_after = None
-                if cell.phase is Phase.ENTERED:
-                    self.session.lifecycle.entered(cell)
+        cell, self.starts_before = self.starts_before, None
+        if cell is not None:
+            cell.starts_after = None
+            if cell.phase is Phase.ENTERED:
+                self.session.lifecycle.entered(cell)
 
     async def stop(self, grace: float | None = None) -> None:
         """End the incarnation: cut what runs, leave `lifespan()`, within the grace. The cell stays, its mailbox
@@ -184,6 +188,8 @@ class Cell(Node):
             if life is not None:
                 life.scope.cancel()
             await abort_waits(self.tasks_left)
+        if self.actor._outside is not None:
+            await self.actor._outside.aclose()
 
     def tasks_left(self) -> list[trio.lowlevel.Task]:
         """Trio's tasks of what still runs of this actor."""
@@ -349,6 +355,7 @@ class Cell(Node):
         poison.
         """
         hand.dead = True
+        self.tasks.hands.add(hand)
         envelope = hand.envelope
         assert envelope is not None
         self.release(hand)
@@ -398,22 +405,24 @@ class Cell(Node):
 
     # ---- what a handling begins and ends with
 
-    def note_begin(self, envelope: Envelope) -> None:
+    def note_begin(self, envelope: Envelope, hand: Hand | None = None) -> None:
         """Tell that a handler begins; raises `Killed` if it is to fail there."""
         observers = self.dispatcher.observers
         self._deliveries += 1
         self.begun = observers.delivery_of(envelope, self.address, observers.next_seq())
+        if hand is not None:
+            hand.begun = self.begun
         observers.tell("delivered", self.begun)
         if self._deliveries in self.kill_at:
             raise Killed(f"{self.address} was failed from outside as its delivery {self._deliveries} began")
 
     def handled(self, frame: object, epoch: int) -> None:
-        """What every handling ends with, plain or async."""
+        """What every handling ends with, plain or async, where somebody waits for that: the ordered lane is held."""
         self._ungate(frame, epoch)
         self.note_progress()
 
     def note_progress(self) -> None:
-        if self._waits_for_end:
+        if self._is_watched:
             self._progress = trio.current_time()
 
     def _ungate(self, frame: object, epoch: int) -> None:
@@ -433,7 +442,7 @@ class Cell(Node):
             self.pass_start()
             self._let_next_start()
         elif isinstance(frame, (EndFrame, StopFrame)):
-            self._waits_for_end = False
+            self.end_waits = False
             self._mark_ended()
             self.session.lifecycle.pass_end(self, frame)
 
@@ -571,23 +580,39 @@ class Cell(Node):
             if hand is not None:
                 # Its lane stays busy until it has unwound: two handlers never run in one lane.
                 hand.cut = hand.dead = True
+                self.tasks.hands.add(hand)
         self.supervisor.forget(self)
         self.tasks.cut_all()
 
     async def cancel(self, frame: CancelFrame) -> None:
         """Let the actor see CancelFrame, within its grace."""
-        self._waits_for_end = False
+        self.end_waits = self._is_watched = False
         route = self.routes[type(frame)]
         if route.handler is not None and self.phase is Phase.OPEN:
             envelope = self.session.envelope(frame)
             if route.is_async:
-                with trio.move_on_after(self.grace) as scope:
-                    # In a lane of its own: what was cut may not have unwound yet.
-                    await attend(self, Lane(self.system.waiting, 0), route, envelope, scope)
+                await self._attend_cancel(route, envelope)
             else:
                 self.dispatcher.serve(self, route, envelope)
             self.dispatcher.drain()
         self._mark_ended()
+
+    async def _attend_cancel(self, route: Route, envelope: Envelope) -> None:
+        task, has_ended = Task(), trio.Event()
+
+        async def body() -> None:
+            assert task.task is not None
+            try:
+                # In a lane of its own: what was cut may not have unwound yet.
+                lane = Lane(self.system.waiting, 0)
+                await attend(self, lane, route, envelope, scope=task.scope, task=task.task)
+            finally:
+                has_ended.set()
+
+        self.tasks.spawn(body, task)
+        with trio.move_on_after(self.grace):
+            await has_ended.wait()
+        task.scope.cancel()
 
     def finish_messages(self) -> None:
         """Take what plain handlers can take of the system lane: an actor behind this one may just have sent its last
@@ -599,8 +624,14 @@ class Cell(Node):
 
     def expect_end(self) -> None:
         """EndFrame waits in the mailbox: from now on the actor must get on."""
-        if not self._waits_for_end:
-            self._waits_for_end = True
+        self.end_waits = True
+        self.be_watched()
+
+    def be_watched(self) -> None:
+        """The end waits for this actor, here or in one that waits for room here."""
+        if not (self._is_watched or self.is_gone):
+            self._is_watched = True
+            self.ordered.hold |= QUEUED
             self._progress = trio.current_time()
             self.session.spawn(self._watch_end)
 
@@ -608,14 +639,24 @@ class Cell(Node):
         self._allowed = max(self._allowed, trio.current_time() + seconds)
 
     def patience(self) -> float:
-        """The moment until which this actor may get on with nothing. Who waits for room has the patience of whom it
-        waits for, too.
+        """The moment until which this actor may get on with nothing. Who waits for room in another one isn't to blame:
+        that one is given up first, and then there is room.
         """
         others = [node.patience() for node in self._waits_for]
-        return max(self._progress, self._allowed, *others) + self.grace
+        return max(others, default=-math.inf) if any(each > -math.inf for each in others) else self._own_patience()
+
+    def _own_patience(self) -> float:
+        return max(self._progress, self._allowed) + self.grace
 
     async def _watch_end(self) -> None:
-        while self._waits_for_end and not self.is_gone:
+        while self._is_watched and not self.is_gone:
+            if not (self.end_waits or self.mailbox.waiting_senders):
+                self._is_watched = False
+                if not self.has_ended:
+                    self.ordered.hold &= ~QUEUED
+                return
+            for node in self._waits_for:
+                node.be_watched()
             moment = self.patience()
             if trio.current_time() < moment:
                 await trio.sleep_until(moment)

@@ -11,9 +11,9 @@ from __future__ import annotations
 
 import math
 import random
-import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from time import perf_counter
 from typing import TYPE_CHECKING
 
 import trio
@@ -61,7 +61,7 @@ class Dispatcher:
         *,
         direct: bool,
         virtual: bool,
-        chance: random.Random,
+        seed: int | str,
         spawn: Callable[..., None],
     ) -> None:
         self.direct = direct
@@ -93,7 +93,7 @@ class Dispatcher:
         self._due: deque[Cell] = deque()
         """Whose next handler is async, so that only a runner can run it."""
         # In virtual time without direct delivery the seed also decides who is next, so that every order is tried.
-        self._chance = chance if virtual and not direct else None
+        self._chance = random.Random(f"{seed}/order") if virtual and not direct else None
         self._idle: list[Runner] = []
         self._called = False
 
@@ -219,7 +219,7 @@ class Dispatcher:
     def perform(self, cell: Cell, route: Route, envelope: Envelope) -> Envelope | None:
         """Run a plain handler as a transaction. Returns its last effect, if that is a frame, ready to be carried on."""
         self.steps -= 1
-        if not self.steps & 3 and time.perf_counter() > self._slice_end:
+        if not self.steps & 3 and perf_counter() > self._slice_end:
             self.steps = 0
         if route.is_activity:
             self.active_at = self.observers.clock()
@@ -336,7 +336,7 @@ class Dispatcher:
             made = self.perform(cell, route, envelope)
         elif route.is_lifecycle:
             made = None
-        if not cell.is_down:
+        if cell.ordered.hold and not cell.is_down:
             cell.handled(frame, epoch)
         if made is not None:
             self.carry(made, cell.down if made.direction is DOWN else cell.up, payer)
@@ -407,7 +407,7 @@ class Dispatcher:
 
     def _begin_step(self) -> int:
         if not self.virtual:
-            self._slice_end = time.perf_counter() + self._slice_left
+            self._slice_end = perf_counter() + self._slice_left
         return self.steps
 
     def _end_step(self, steps: int, *, is_first: bool) -> None:
@@ -420,7 +420,7 @@ class Dispatcher:
         if self.steps == steps and not is_first:
             self.steps -= 1
         if not self.virtual:
-            self._slice_left = self._slice_end - time.perf_counter()
+            self._slice_left = self._slice_end - perf_counter()
             if self._slice_left < 0:
                 self.steps = 0
 

@@ -28,27 +28,22 @@ if TYPE_CHECKING:
 class Hand:
     """One handling, or one task."""
 
-    __slots__ = (
-        "assigned",
-        "began",
-        "begun",
-        "cell",
-        "cut",
-        "dead",
-        "direction",
-        "envelope",
-        "epoch",
-        "finishes",
-        "lane",
-        "of",
-        "overfull",
-        "scope",
-        "sent",
-        "since",
-        "starter",
-        "task",
-        "waits",
-    )
+    # What is rarely set stands in the class: a hand is made for each async handler.
+    sent = assigned = cut = dead = finishes = False
+    overfull: list[Node] | tuple[()] = ()
+    """Later nodes whose lanes it has overfilled and has not waited for yet."""
+    of: Hand | None = None
+    """Whose fate this one shares, which only sets another epoch."""
+    starter: Hand | None = None
+    """Of the handler that started this task."""
+    begun: Delivery | None = None
+    """As observers were told. This and what follows is only an async handler's."""
+    lane: Lane
+    """That it keeps busy."""
+    since: float
+    scope: trio.CancelScope
+    """What cuts it."""
+    task: trio.lowlevel.Task
 
     def __init__(
         self, cell: Cell, envelope: Envelope | None, direction: Direction | None, epoch: int | None, waits: bool
@@ -62,22 +57,6 @@ class Hand:
         """The stamp of what it sends; None: the epoch at that moment."""
         self.waits = waits
         """Whether it waits for room: handlers of system frames and messages don't."""
-        self.sent = self.assigned = self.cut = self.dead = self.finishes = False
-        self.overfull: list[Node] = []
-        """Later nodes whose lanes it has overfilled and has not waited for yet."""
-        self.of: Hand | None = None
-        """Whose fate this one shares, which only sets another epoch."""
-        self.starter: Hand | None = None
-        """Of the handler that started this task."""
-
-    lane: Lane
-    """That it keeps busy, if it is an async handler; the next four are only such a one's, too."""
-    begun: Delivery | None
-    """As observers were told."""
-    since: float
-    scope: trio.CancelScope
-    """What cuts it."""
-    task: trio.lowlevel.Task
 
     @classmethod
     def for_handler(cls, cell: Cell, envelope: Envelope, *, ordered: bool) -> Hand:
@@ -117,7 +96,7 @@ class Hand:
     def overfilled(self, node: Node) -> None:
         # Only for a later one does anybody wait: else a wait could close a circle.
         if node.index > self.cell.index:
-            self.overfull.append(node)
+            self.overfull = [*self.overfull, node]
 
 
 in_hand: ContextVar[Hand | None] = ContextVar("in_hand", default=None)
@@ -173,7 +152,7 @@ async def _push(cell: Cell, actor: Actor, effects: tuple[Effect, ...]) -> None:
         return
     dispatcher.push(hand, effects)
     if hand.overfull:
-        overfull, hand.overfull = hand.overfull, []
+        overfull, hand.overfull = hand.overfull, ()
         for node in overfull:
             await cell.wait_for_room(node)
     elif root.cut or cell.is_down:

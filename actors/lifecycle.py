@@ -6,6 +6,7 @@ behind them StartFrame goes on with the first that has let it out, EndFrame with
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Literal
 
@@ -19,6 +20,10 @@ if TYPE_CHECKING:
     from .session import Session
 
 
+AT_LEAST = 0.001
+"""Seconds that an actor has for leaving, also when its grace is over."""
+
+
 class Lifecycle:
     """Of one session."""
 
@@ -27,6 +32,8 @@ class Lifecycle:
         self._start = start
         self._to_start: set[Cell] = set()
         self._ending: EndFrame | StopFrame | None = None
+        self._graces_left = 0.0
+        """What of their sum hasn't been spent on actors that got on with nothing."""
         self.is_closing = False
         """Whether actors that fail now stay down: the session is being cancelled, or its actors leave."""
 
@@ -69,6 +76,7 @@ class Lifecycle:
     def begin_end(self, frame: EndFrame | StopFrame) -> None:
         if self._ending is None and not self.is_closing:
             self._ending = frame
+            self._graces_left = sum(cell.grace for cell in self._session.dispatcher.cells)
             self._end_at(self._session.dispatcher.source.down, frame)
             self._session.dispatcher.drain()
 
@@ -79,9 +87,11 @@ class Lifecycle:
         """An actor that gets on with nothing while the session ends is ended; EndFrame goes on without it."""
         frame = self._ending
         assert frame is not None
+        self._graces_left -= cell.grace
+        comes_past = cell.end_waits and not cell.has_ended  # else it isn't there yet, or has gone on by itself
         cell.abandon("cancelled")
-        self._session.spawn(cell.stop)
-        if not cell.has_ended:  # else its handler had begun, and EndFrame has gone on by itself
+        self._session.spawn(cell.stop, min(cell.grace, max(self._graces_left, AT_LEAST)))
+        if comes_past:
             self._end_at(cell.down, frame)
         self._session.dispatcher.drain()
 
@@ -108,7 +118,7 @@ class Lifecycle:
     async def _close_after_end(self) -> None:
         if not self.is_closing:
             self.is_closing = True
-            await self._leave_all({}, "finished")
+            await self._leave_all({}, "finished", by=trio.current_time() + self._graces_left)
             self._session.finish("ended")
 
     def begin_cancel(self, frame: CancelFrame) -> None:
@@ -129,7 +139,9 @@ class Lifecycle:
         await self._leave_all(spent, "cancelled")
         self._session.finish("cancelled")
 
-    async def _leave_all(self, spent: Mapping[Cell, float], reason: Literal["finished", "cancelled"]) -> None:
+    async def _leave_all(
+        self, spent: Mapping[Cell, float], reason: Literal["finished", "cancelled"], *, by: float = math.inf
+    ) -> None:
         """Leave the lifespans in reverse order. Until its own ends, an actor still takes the messages of those
         behind it.
         """
@@ -139,7 +151,8 @@ class Lifecycle:
         for cell in reversed(cells):
             if not cell.is_gone:
                 cell.finish_messages()
-            await cell.stop(max(cell.grace - spent.get(cell, 0.0), 0.001))
+            grace = min(cell.grace - spent.get(cell, 0.0), by - trio.current_time())
+            await cell.stop(max(grace, AT_LEAST))
             if not cell.is_gone:
                 cell.abandon(reason)
 

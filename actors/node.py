@@ -67,8 +67,11 @@ class Node:
         """Take what comes: queue it, let it out, or pass it on."""
         raise NotImplementedError
 
+    def be_watched(self) -> None:
+        """While the session ends: somebody waits for this node to get on."""
+
     def patience(self) -> float:
-        """The moment until which it may get on with nothing, while the session ends."""
+        """The moment until which it may get on with nothing; minus infinity where nobody is to be given up."""
         return -math.inf
 
 

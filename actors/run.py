@@ -71,7 +71,7 @@ def run(
     except KeyboardInterrupt:
         return INTERRUPTED  # it came before the receiver was there, or after it had gone
     except ExceptionGroup as group:
-        return _tell(group)
+        return tell(group)
     return INTERRUPTED if signals else ENDED
 
 
@@ -81,7 +81,7 @@ async def _watch(received: AsyncIterator[int], session: Session, signals: list[i
         session.begin_cancel(CancelFrame(f"signal {signal.Signals(number).name}"))
 
 
-def _tell(group: ExceptionGroup[Exception]) -> int:
+def tell(group: ExceptionGroup[Exception]) -> int:
     """Say on standard error what went wrong. Returns the exit code."""
     _, failed = group.split(ConfigurationError)
     if failed is None:

@@ -16,6 +16,7 @@ from ..channels.mailbox import DOWN, Envelope
 from .actor import Route
 from .effects import Effect, effects_of
 from .hand import Hand, in_hand
+from .last_resort import unless_killed
 from .node import BUSY, Lane
 from .transaction import check_durables
 
@@ -30,10 +31,9 @@ class Runner:
     def __init__(self, dispatcher: Dispatcher) -> None:
         self._dispatcher = dispatcher
         self._scope = trio.CancelScope()
-        self._task: trio.lowlevel.Task | None = None
+        self._task: trio.lowlevel.Task
 
     def wake(self) -> None:
-        assert self._task is not None
         trio.lowlevel.reschedule(self._task)
 
     async def run(self) -> None:
@@ -51,6 +51,7 @@ class Runner:
                 await dispatcher.breathe()
             cell = dispatcher.next_ready()
             if cell is None:
+                in_hand.set(None)
                 dispatcher.rests(self)
                 await trio.lowlevel.wait_task_rescheduled(lambda _: trio.lowlevel.Abort.SUCCEEDED)
                 dispatcher.answers()
@@ -61,21 +62,22 @@ class Runner:
             lane, route = found
             envelope = cell.take(lane)
             if route.is_async:
-                was_cut = await attend(cell, lane, route, envelope, self._scope)
+                was_cut = await attend(cell, lane, route, envelope, scope=self._scope, task=self._task)
             else:
                 dispatcher.serve(cell, route, envelope)
 
 
-async def attend(cell: Cell, lane: Lane, route: Route, envelope: Envelope, scope: trio.CancelScope) -> bool:
-    """Run an async handler, which keeps its lane busy. `scope` is what cuts it. True when it was."""
+async def attend(
+    cell: Cell, lane: Lane, route: Route, envelope: Envelope, *, scope: trio.CancelScope, task: trio.lowlevel.Task
+) -> bool:
+    """Run an async handler in this task, and keep its lane busy. `scope` is what cuts it. True when it was."""
     dispatcher = cell.dispatcher
     handler = route.handler
     assert handler is not None
     is_system = lane is not cell.ordered
     hand = Hand.for_handler(cell, envelope, ordered=not is_system)
-    hand.lane, hand.begun, hand.scope = lane, None, scope
-    hand.since, hand.task = dispatcher.observers.clock(), trio.lowlevel.current_task()
-    cell.tasks.hands.add(hand)
+    hand.lane, hand.scope, hand.task = lane, scope, task
+    hand.since = dispatcher.observers.clock()
     lane.hold |= BUSY
     lane.hand = hand
     if dispatcher.watch.sleeps:
@@ -86,16 +88,13 @@ async def attend(cell: Cell, lane: Lane, route: Route, envelope: Envelope, scope
         # A system handler blocks ordered frames only while it hasn't begun.
         dispatcher.schedule(cell)
     dispatcher.call_runner()  # whoever else is ready doesn't wait for this handler
+    dispatcher.steps -= 1
     in_hand.set(hand)
     actor = cell.actor
     effects: tuple[Effect, ...] = ()
     try:
-        dispatcher.steps -= 1
         if dispatcher.observers:
-            try:
-                cell.note_begin(envelope)
-            finally:
-                hand.begun = cell.begun
+            cell.note_begin(envelope, hand)
         result = await handler(actor, envelope.frame)
         if hand.assigned and dispatcher.virtual and not hand.dead:
             check_durables(actor, actor._durables)
@@ -106,29 +105,30 @@ async def attend(cell: Cell, lane: Lane, route: Route, envelope: Envelope, scope
             cell.fail(error, envelope, hand=hand)
             if route.is_lifecycle:
                 cell.lifecycle_handled(envelope.frame)
+    except BaseException as error:
+        if unless_killed(error) is not None:
+            raise
     finally:
-        in_hand.set(None)
-        cell.tasks.hands.discard(hand)
-        cell.tasks.one_ended()
         was_dead = hand.dead
-        if not was_dead:
-            _end(cell, route, hand, effects)
-        elif cell.release(hand):
-            dispatcher.schedule(cell)
-    return hand.cut or was_dead
+        if was_dead:
+            _unwound(cell, hand)
+        else:
+            _end(cell, route, hand, envelope, effects)
+    return was_dead or hand.cut
 
 
-def _end(cell: Cell, route: Route, hand: Hand, effects: tuple[Effect, ...]) -> None:
+def _end(cell: Cell, route: Route, hand: Hand, envelope: Envelope, effects: tuple[Effect, ...]) -> None:
     """The handler has ended: let happen what it returned. Whatever the last effect sets off finds it done with, as it
     would if a mailbox lay between.
     """
     dispatcher = cell.dispatcher
-    envelope = hand.envelope
-    assert envelope is not None
     last = dispatcher.happen(hand, effects) if effects else None
     hand.dead = True
-    cell.release(hand)
-    cell.handled(envelope.frame, envelope.epoch)
+    lane = hand.lane
+    lane.hand = None
+    lane.hold &= ~BUSY
+    if cell.ordered.hold:
+        cell.handled(envelope.frame, envelope.epoch)
     if last is not None:
         dispatcher.carry(last, cell.down if last.direction is DOWN else cell.up, hand if hand.waits else None)
     for node in hand.overfull:
@@ -139,3 +139,11 @@ def _end(cell: Cell, route: Route, hand: Hand, effects: tuple[Effect, ...]) -> N
         cell.finish()
     if cell.system.waiting or cell.ordered.waiting:
         dispatcher.schedule(cell)
+
+
+def _unwound(cell: Cell, hand: Hand) -> None:
+    """A handler that was given up before has ended at last."""
+    cell.tasks.hands.discard(hand)
+    cell.tasks.one_ended()
+    if cell.release(hand):
+        cell.dispatcher.schedule(cell)

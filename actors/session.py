@@ -134,7 +134,7 @@ class Session:
             Observers(observers, virtual=virtual),
             direct=direct,
             virtual=virtual,
-            chance=random.Random(f"{seed}/order"),
+            seed=seed,
             spawn=self.spawn,
         )
         self.dispatcher.on_request = self._asked_at_an_end
@@ -436,11 +436,14 @@ async def open_session(
         stall_timeout=stall_timeout,
         heartbeat=heartbeat,
     )
+    await trio.lowlevel.checkpoint_if_cancelled()
     raised: BaseException | None = None
     body = trio.CancelScope()
     session.on_failed = body.cancel
     async with trio.open_nursery() as outer:
-        await outer.start(session.live)
+        # Half begun it couldn't be ended: `live` shields itself, and begins without a wait.
+        with trio.CancelScope(shield=True):
+            await outer.start(session.live)
         with body:
             try:
                 yield session

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import attrs
@@ -78,6 +79,7 @@ class Supervisor:
         if self.session.is_closing:
             return
         story = _Story(cell, error, self._clock(), delivery, isinstance(error, HOPELESS))
+        self._tell_upstream(story)
         if cell.has_ended:
             self._bury(story, passes=False)
         else:
@@ -90,9 +92,9 @@ class Supervisor:
         error = RuntimeError(f"{cell.address} finishes, though it is permanent: say child(..., restart='transient')")
         story = _Story(cell, error, self._clock())
         if cell.child.restart == "permanent" and not cell.has_ended:
-            self._failed(story, is_new=True, told=True)
+            self._failed(story, is_new=True)
         else:
-            self._bury(story, told=True)
+            self._bury(story)
 
     def forget(self, cell: Cell) -> None:
         """Restart this child no more."""
@@ -106,9 +108,9 @@ class Supervisor:
     def _clock(self) -> float:
         return trio.current_time() - self._in_backoff
 
-    def _failed(self, story: _Story, *, is_new: bool, told: bool = False) -> None:
+    def _failed(self, story: _Story, *, is_new: bool) -> None:
         if story.unit.child.restart == "temporary" and not story.is_hopeless:
-            self._bury(story, told=told)
+            self._bury(story)
             return
         recent = [each for each in self._counted if story.time - each.time <= self.within]
         if is_new:
@@ -121,7 +123,7 @@ class Supervisor:
         for cell in repair.cells:
             cell.go_down()
         self._repairs.append(repair)
-        self.session.spawn(self._repair, repair, story, told)
+        self.session.spawn(self._repair, repair, story)
 
     def _superseded_by(self, repair: _Repair) -> Iterator[_Repair]:
         """End the restarts in hand that have an actor in common with this one, here and below."""
@@ -143,10 +145,9 @@ class Supervisor:
                 those = self.units[place:]
         return [unit for unit in those if unit is failed or any(not cell.is_gone for cell in cells_of(unit))]
 
-    async def _repair(self, repair: _Repair, story: _Story, told: bool) -> None:
+    async def _repair(self, repair: _Repair, story: _Story) -> None:
         with repair.scope:
-            if not told:
-                self._tell_upstream(story)
+            self.session.dispatcher.drain()
             if story.is_hopeless or len(self._counted) > self.max_restarts:
                 self._escalate(story, repair)
                 return
@@ -165,8 +166,8 @@ class Supervisor:
             for cell in [each for each in cells if each.child.restart == "temporary" and each is not story.unit]:
                 cells.remove(cell)  # it goes down with its siblings, and isn't restarted with them
                 cell.abandon("finished", passes=True)
-            for above, cell in zip([None, *cells], cells, strict=False):
-                cell.starts_after = above
+            for above, cell in pairwise(cells):
+                above.starts_before, cell.starts_after = cell, above
             observers = self.session.dispatcher.observers
             for cell in cells:
                 cell.begin()
@@ -183,17 +184,15 @@ class Supervisor:
             self.session.escalate(told, repair.cells)
         else:
             above = self.supervisor
-            above._failed(_Story(self, told, above._clock(), None, story.is_hopeless), is_new=True, told=True)
+            above._failed(_Story(self, told, above._clock(), None, story.is_hopeless), is_new=True)
 
-    def _bury(self, story: _Story, *, told: bool = False, passes: bool = True) -> None:
+    def _bury(self, story: _Story, *, passes: bool = True) -> None:
         """What has ended isn't restarted."""
         cells = cells_of(story.unit)
         for cell in cells:
             cell.abandon("finished", passes=passes)
 
         async def stop() -> None:
-            if not told:
-                self._tell_upstream(story)
             self.session.dispatcher.drain()
             for cell in reversed(cells):
                 await cell.stop()
@@ -217,8 +216,7 @@ class Supervisor:
         text = f"{cell.address} failed{what}: {type(story.error).__name__}: {story.error}"
         category = "unrecoverable" if story.is_hopeless else "actor failed"
         frame = ErrorFrame(text, processor=cell.address.name, exception=story.error, category=category)
-        self.session.send_from_place(cell, frame)
-        self.session.dispatcher.drain()
+        self.session.send_from_place(cell, frame)  # only put: nobody runs in the stack of who failed
 
     def _whole_story(self, last: _Story) -> ExceptionGroup[Exception]:
         stories = [*(each for each in self._counted if each is not last), last]

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import trio
 
+from .last_resort import unless_killed
+
 if TYPE_CHECKING:
     from .cell import Cell
     from .hand import Hand
@@ -33,7 +35,7 @@ class Tasks:
         self._cell = cell
         self._running: set[Task] = set()
         self.hands: set[Hand] = set()
-        """Async handlers that haven't unwound yet."""
+        """Async handlers that were settled before they had unwound."""
         self._ended = trio.lowlevel.ParkingLot()
         self._is_awaited = False
 
@@ -56,6 +58,9 @@ class Tasks:
         except Exception as error:
             if actor is cell.actor:
                 cell.fail(error)
+        except BaseException as error:
+            if unless_killed(error) is not None:
+                raise
         finally:
             self._running.discard(task)
             self.one_ended()

@@ -14,6 +14,8 @@ from .actors import (
     Delivery as Delivery,
     Down as Down,
     Finish as Finish,
+    Host as Host,
+    HostBusy as HostBusy,
     Immune as Immune,
     Interrupt as Interrupt,
     Observer as Observer,

@@ -5,6 +5,7 @@ from .context import (
 )
 from .credentials import (
     masked as masked,
+    secrets_among as secrets_among,
 )
 from .frames import (
     AggregatedTextFrame as AggregatedTextFrame,

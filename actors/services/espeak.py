@@ -37,8 +37,8 @@ from ...channels.frames import (
 )
 from ..actor import Actor, actor, durable, on, state
 from ..effects import Up
-from ..engine import Engine, WireMessage
 from ..errors import Unrecoverable
+from ..outside import Engine, WireMessage
 from .sentences import split_sentences
 
 __all__ = ["EspeakTTS"]

@@ -30,8 +30,8 @@ from ...channels.frames import (
 from ...channels.frozen import freeze
 from ..actor import Actor, actor, durable, on, state
 from ..effects import To
-from ..engine import Engine
 from ..errors import ConfigurationError, Unrecoverable
+from ..outside import Engine
 
 __all__ = ["PocketsphinxSTT"]
 

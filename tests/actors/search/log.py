@@ -63,6 +63,8 @@ class Work:
 class Began:
     work: Work
     sender: Address | None
+    before: int = 0
+    """How many things the actor's `state` says that it had begun before."""
 
 
 @attrs.frozen(repr=False)
@@ -115,7 +117,7 @@ class Finished:
 
 @attrs.frozen
 class Entered:
-    """An actor's lifespan: `enter`, `entered`, `left`."""
+    """An actor's lifespan: `enter`, `entered`, `leave`, `left`."""
 
     actor: str
     what: str
@@ -170,6 +172,11 @@ class Log(Observer):
         self.tries: dict[object, int] = {}
         self.lives: dict[str, int] = {}
         self.numbers: dict[str, int] = {}
+        self.begun: dict[str, int] = {}
+        self.slips: dict[tuple[str, int], int] = {}
+        """How often a handler still raises at its end: by actor and the number of what it has begun."""
+        self.slipping: dict[str, tuple[object, int]] = {}
+        """What each actor has slipped on, and how often it still will."""
         self.began = 0.0
         self.crashes = 0
         self.pushing: set[Work] = set()
@@ -204,6 +211,17 @@ class Log(Observer):
         """Whether one more crash is allowed: what each incarnation sends anew could crash its actor for ever."""
         self.crashes += wants
         return wants and self.crashes <= MOST_CRASHES
+
+    def slips_on(self, actor: str, item: object) -> bool:
+        """Whether the handler that begins with this now raises at its end."""
+        number = self.count(self.begun, actor)
+        if (actor, number) in self.slips:
+            self.slipping[actor] = (item, self.slips[actor, number])
+        slipped, times = self.slipping.get(actor, (None, 0))
+        if slipped is not item or not times:
+            return False
+        self.slipping[actor] = (item, times - 1)
+        return True
 
     def now(self) -> float:
         return trio.current_time() - self.began

@@ -183,6 +183,8 @@ class Plan:
     """Whether the pipeline comes to rest before it ends."""
     kills: tuple[tuple[str, int], ...] = ()
     """Actors that fail as their n-th delivery begins."""
+    slips: tuple[tuple[str, int, int], ...] = ()
+    """Actors whose handler of the n-th thing that they begin raises at its end, that often for this thing."""
     reader_pause: float | None = None
     """Somebody reads `session.output`, with this pause between two frames; None: nobody does."""
 
@@ -256,6 +258,15 @@ class _Composer:
             grace=self.random.choice((0.5, 1.0)),
             life=self.life() if self.maybe(0.2) else None,
         )
+
+    def living_part(self, index: int) -> Part:
+        """Of an actor whose coming and going others can see."""
+        part = self.part(index)
+        handlings = dict(part.handlings)
+        if self.maybe(0.6):
+            handlings[StartFrame] = self.handling(StartFrame)
+        life = Life(self.random.choice((0.0, 0.05)), self.random.choice((0.0, 0.05))) if self.maybe(0.5) else None
+        return attrs.evolve(part, handlings=handlings, life=life)
 
     def life(self) -> Life:
         return Life(
@@ -395,12 +406,16 @@ def compose_line(seed: int | str) -> Plan:
     return Plan(tuple(part(index) for index in range(number)), (steps,))
 
 
-def compose_small(seed: int | str) -> Plan:
-    """A plan of at most 4 actors and 12 frames in which nobody fails by itself."""
+def compose_small(seed: int | str, *, quiet: float = 0.0) -> Plan:
+    """A plan of at most 4 actors and 12 frames in which nobody fails by itself, and many see StartFrame or have a
+    `lifespan()`. Before about every other frame nothing comes for `quiet` seconds.
+    """
     composer = _Composer(f"small/{seed}")
     composer.subject = "all"
     composer.has_crashes = composer.hangs = False
     composer.names = tuple("abcd"[: composer.random.randint(1, 4)])
-    parts = tuple(attrs.evolve(composer.part(index), life=None) for index in range(len(composer.names)))
+    parts = tuple(composer.living_part(index) for index in range(len(composer.names)))
     steps = tuple(composer.step(tag) for tag in range(1, composer.random.randint(3, 12)))
+    if quiet:
+        steps = tuple(attrs.evolve(step, pause=quiet) if composer.maybe(0.5) else step for step in steps)
     return Plan(parts, (tuple(step for step in steps if step.do != "end"),), max_restarts=3)

@@ -25,6 +25,7 @@ from antiphon.actors import (
     actor,
     durable,
     on,
+    state,
 )
 from antiphon.channels.frames import Frame, InterruptionFrame
 
@@ -47,6 +48,7 @@ class Player(Actor):
     part: Part
     log: Log
     memory: tuple[int, ...] = durable(())
+    begun: int = state(0)
 
 
 def player(part: Part, log: Log) -> Player:
@@ -95,7 +97,7 @@ def _play_plain(self: Player, item: object) -> Effects:
 
 def _effects(self: Player, item: object) -> Iterator[Effect]:
     log = self.log
-    work, acts, tries = _begin(self, item, is_async=False)
+    work, acts, tries, slips = _begin(self, item, is_async=False)
     entries: list[Entry] = []
     started: list[Entry] = []
     for act in acts:
@@ -121,6 +123,9 @@ def _effects(self: Player, item: object) -> Iterator[Effect]:
         elif act.do in SENDS and (made := _make(self, work, act)) is not None:
             entries.append(Sent(work, act, made, True, log.now()))
             yield _effect(act, made)
+    if slips:
+        log.write(Finished(work, "raised"))
+        raise Mishap(f"{work.actor} slips on {item!r}")
     # A plain handler's tasks start when its effects have happened.
     for entry in (*entries, *started):
         log.write(entry)
@@ -132,9 +137,11 @@ def _effects(self: Player, item: object) -> Iterator[Effect]:
 
 async def _play(self: Player, item: object) -> Effects:
     log = self.log
-    work, acts, tries = _begin(self, item, is_async=True)
+    work, acts, tries, slips = _begin(self, item, is_async=True)
     try:
         returned = await _perform(self, work, acts, tries)
+        if slips:
+            raise Mishap(f"{work.actor} slips on {item!r}")
     except trio.Cancelled:
         if any(act.do == "stumble" and log.may_crash(tries <= act.number) for act in acts):
             log.write(Finished(work, "raised"))
@@ -257,6 +264,7 @@ async def _live(self: Player) -> AsyncIterator[None]:
         self.start_soon(_perform_task, self, task, act.acts)
     log.write(Entered(name, "entered"))
     yield
+    log.write(Entered(name, "leave"))
     await _sleep(life.leave)
     log.write(Entered(name, "left"))
 
@@ -271,15 +279,18 @@ async def _sleep(seconds: float) -> None:
 # ---- what both do
 
 
-def _begin(self: Player, item: object, *, is_async: bool) -> tuple[Work, tuple[Act, ...], int]:
+def _begin(self: Player, item: object, *, is_async: bool) -> tuple[Work, tuple[Act, ...], int, bool]:
+    """What is at work, what it does, the how manieth time, and whether it raises at its end."""
     log, name = self.log, self.part.name
     work = Work(name, item, is_async, number=log.count(log.numbers, name))
-    log.write(Began(work, self.sender))
+    log.write(Began(work, self.sender, self.begun))
+    self.begun += 1
+    slips = log.slips_on(name, item)
     scripts = self.part.handlings[type(item)].scripts
     tag = getattr(item, "tag", 0)
     key = (name, type(item), tag, getattr(item, "number", 0))
     log.tries[key] = tries = log.tries.get(key, 0) + 1
-    return work, scripts[tag % len(scripts)], tries
+    return work, scripts[tag % len(scripts)], tries, slips
 
 
 def _make(self: Player, work: Work, act: Act) -> object | None:

@@ -128,6 +128,8 @@ class _Actor:
     has_ended: bool = False
     is_given_up: bool = False
     has_start: bool = False
+    begun: int = 0
+    """How many things this incarnation has begun."""
     awaits_end: bool = False
     """EndFrame was in hand when another took this actor down: it is handled again."""
     gate: int = 0
@@ -191,6 +193,8 @@ class _Teller:
         self.uncertain_timers: set[tuple[str, Tick]] = set()
         """Armed again at the very moment when they came."""
         self.failures = 0
+        self.start = StartFrame()
+        self.has_started = False
         self.is_vague = False
         """The model can't tell any more what must follow, and says nothing."""
 
@@ -233,6 +237,7 @@ class _Teller:
                 if not actor.is_down:
                     self.complain("SU1", f"{entry.address} was restarted without having failed")
                 actor.is_down = actor.has_start = False
+                actor.begun = 0
                 actor.is_entering = actor.part.life is not None
             case Entered():
                 actor = self.actors[entry.actor]
@@ -344,6 +349,8 @@ class _Teller:
             if entry.is_certain:
                 self.complain("IN1", f"{entry.work.actor} was cut and goes on to send {entry.item!r}")
             return
+        if running is not None and running.is_settled and entry.is_certain:
+            self.complain("SU5", f"{entry.work} outlives its incarnation and sends {entry.item!r}")
         if not entry.is_certain or (running is None and entry.work.item is not None):
             # Only messages may still leave whom others' failure or the end has cut.
             if entry.act.do == "letter":
@@ -450,6 +457,10 @@ class _Teller:
             return
         actor = self.actors.get(receiver)
         if isinstance(item, LIFECYCLE):
+            if actor is None and isinstance(item, StartFrame):
+                if self.has_started:
+                    self.complain("SU5", "StartFrame leaves a second time: an incarnation has passed on its own")
+                self.has_started = True
             if actor is not None:
                 # Cancel waits for nothing: what was cut by it may still unwind.
                 lane = (
@@ -539,6 +550,8 @@ class _Teller:
             if actor.has_start:
                 self.complain("SU5", f"{name} gets StartFrame twice in one incarnation")
             actor.has_start = True
+        elif not actor.has_start and actor.handles(self.start):
+            self.complain("SU5", f"{name} begins {item!r}, and hasn't had StartFrame")
         if isinstance(item, EndFrame):
             actor.awaits_end = False
             self.check_end(actor, waiting, system)
@@ -567,8 +580,13 @@ class _Teller:
         work = entry.work
         self.account.last_progress = self.time
         if work.item is None:
+            if work not in self.tasks:
+                self.complain("SU2", f"{work!r} of {work.parent} runs, whose handler has asked for none")
             return
         actor = self.actors[work.actor]
+        if entry.before != actor.begun:
+            self.complain("SU5", f"{work.actor} has begun {actor.begun} things, but its state says {entry.before}")
+        actor.begun += 1
         running = next(
             (each for each in actor.running.values() if each.sending.item is work.item and each.work is None), None
         )

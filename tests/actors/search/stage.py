@@ -21,7 +21,7 @@ from .log import Livelock, Log, Outcome, Pushed, Requested, Rested
 from .plan import Plan, Step
 from .players import player
 
-__all__ = ["PATIENCE", "Story", "pipeline_of", "run"]
+__all__ = ["PATIENCE", "Story", "alarm", "pipeline_of", "run"]
 
 PATIENCE = 600.0
 """Virtual seconds after which a run counts as hanging."""
@@ -51,6 +51,7 @@ def pipeline_of(plan: Plan, log: Log) -> Pipeline:
 def run(plan: Plan, seed: int | str, *, direct: bool, log: Log | None = None) -> Story:
     """Run a plan once; the seed orders the tasks."""
     log = Log() if log is None else log
+    log.slips = {(name, number): times for name, number, times in plan.slips}
     pipeline = pipeline_of(plan, log)
     hung: str | None = None
 
@@ -76,14 +77,14 @@ def run(plan: Plan, seed: int | str, *, direct: bool, log: Log | None = None) ->
         durable = {address.name: dict(session.durable(address)) for address in session.statistics()}
         return recorder.trace(durable=durable, ended=session.outcome)
 
-    with _alarm():
+    with alarm():
         trace = run_explored(seed, main)
     return Story(plan, log, trace, hung)
 
 
 @contextmanager
-def _alarm() -> Iterator[None]:
-    """Ends a run that goes round without ever writing into its log."""
+def alarm() -> Iterator[None]:
+    """Ends a run that goes round without ever writing into its log, or that waits for nothing at all."""
 
     def ring(number: int, frame: object) -> NoReturn:
         raise Livelock(f"no end after {MOST_SECONDS} s of real time")

@@ -12,7 +12,7 @@ from antiphon.actors import Delivery, Strategy
 from tests.seeds import seeds
 
 from .plan import Plan, compose_small
-from .restarts import misjudged
+from .restarts import WITHIN, misjudged
 from .rules import complaints
 from .stage import Story, run
 
@@ -64,7 +64,48 @@ def test_whoever_is_killed_again_and_again_comes_back_later_each_time_and_then_n
             story = run(
                 attrs.evolve(plan, kills=tuple((name, first + number) for number in range(4))), seed, direct=True
             )
-            found = misjudged(story)
+            found = wrong(story)
             assert not found, f"seed {seed}, {strategy}, {name!r} killed at {first} and three times more: {found[0]}"
             has_failed += isinstance(story.trace.ended, BaseException)
     assert has_failed, "no session failed by so many kills"
+
+
+@pytest.mark.rule("SU6")
+@pytest.mark.parametrize("quiet", [WITHIN + 1, WITHIN + 0.05], ids=["quiet", "hardly quiet"])
+def test_a_failure_after_a_quiet_time_is_repaired_at_once_again(quiet: float) -> None:
+    at_once = 0
+    for seed in RUNS:
+        plan = compose_small(seed, quiet=quiet)
+        for name, count in deliveries(plan, seed).items():
+            # Two at once, so that there is a backoff, and some later.
+            times = (1, *range(2, count + 1, max(1, count // 4)))
+            story = run(attrs.evolve(plan, kills=tuple((name, time) for time in times)), seed, direct=True)
+            assert not misjudged(story), f"seed {seed}, {name!r} killed at {times}: {misjudged(story)[0]}"
+            at_once += sum(restart.delay == 0 and restart.incarnation > 1 for restart in story.trace.restarts)
+    assert at_once, "nobody failed, was quiet, and failed again"
+
+
+@pytest.mark.rule("SU2", "SU3", "SU4", "SU6")
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_a_handler_that_raises_at_its_end_has_done_nothing_or_lost_its_frame(strategy: Strategy) -> None:
+    poisoned = 0
+    for seed in RUNS[::4]:
+        plan = attrs.evolve(compose_small(seed), strategy=strategy)
+        for name, number in kills(plan, seed):
+            for times in (1, 2):
+                story = run(attrs.evolve(plan, slips=((name, number, times),)), seed, direct=number % 2 == 0)
+                found = wrong(story)
+                assert not found, f"seed {seed}, {strategy}, {name!r} raises at its {number}, {times} times: {found[0]}"
+                poisoned += any(dropped.reason == "poison" for dropped in story.trace.dropped)
+    assert poisoned, "nobody failed twice on one frame"
+
+
+@pytest.mark.rule("SU1", "SU6", "SU9")
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_two_that_are_killed_together_or_one_after_the_other_come_back(strategy: Strategy) -> None:
+    for seed in RUNS[1::4]:
+        plan = attrs.evolve(compose_small(seed), strategy=strategy)
+        times = list(kills(plan, seed))
+        for place, (first, second) in enumerate(zip(times, [*times[seed % 7 + 1 :], *times], strict=False)):
+            story = run(attrs.evolve(plan, kills=(first, second)), seed, direct=place % 2 == 0)
+            assert not wrong(story), f"seed {seed}, {strategy}, {first} and {second} killed: {wrong(story)[0]}"

@@ -16,10 +16,11 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, TypeAlias
 
-import attrs
 import trio
 
-from .errors import ConfigurationError, RemoteProtocolError, Unrecoverable
+from ..errors import ConfigurationError, RemoteProtocolError, Unrecoverable
+from .outgoing import MAX_AUDIO_BYTES, Defer, Outgoing
+from .unwrapped import unwrapped
 
 __all__ = ["Engine", "WireMessage", "open_engine"]
 
@@ -28,10 +29,6 @@ WireMessage: TypeAlias = "Mapping[str, Any] | bytes"
 
 MAX_FRAME_BYTES = 16 * 1024 * 1024
 """A length above it is garbage, not a frame: 16 MiB are six minutes of speech."""
-MAX_WAITING = 1024
-"""Frames that wait for a program that doesn't read."""
-MAX_AUDIO_BYTES = 5 * 2 * 48000
-"""Sound that waits for such a program: 15 s at 16,000 Hz."""
 READY_SECONDS = 30.0
 GOODBYE_SECONDS = 0.3
 """Between two ways of ending a program, each less polite: two of them fit into an actor's grace."""
@@ -86,15 +83,6 @@ class FrameReader:
         return data
 
 
-@attrs.frozen(eq=False)
-class _Waiting:
-    """A frame that the program hasn't taken."""
-
-    frame: bytes
-    audio: bytes
-    """Its sound; empty for a JSON object."""
-
-
 class Engine:
     """The connection to a running engine. Made by `self.outside.engine(command)`; iterate over it for what the program says."""
 
@@ -103,7 +91,7 @@ class Engine:
         process: trio.Process,
         name: str,
         *,
-        defer: Callable[[Callable[[], None]], bool],
+        defer: Defer,
         on_shed: Callable[[bytes], None],
         max_audio_bytes: int,
     ) -> None:
@@ -111,14 +99,9 @@ class Engine:
         self.ready: Mapping[str, Any] = {}
         """What the program said when it was ready."""
         self._process = process
-        self._defer = defer
-        self._on_shed = on_shed
-        self._max_audio_bytes = max_audio_bytes
-        self._waiting: deque[_Waiting] = deque()
-        self._audio_bytes = 0
-        self._messages = 0
-        """JSON objects that wait, those of a handler that hasn't ended yet among them."""
-        self._written = trio.lowlevel.ParkingLot()
+        self._outgoing: Outgoing[bytes] = Outgoing(
+            f"the engine {name}", defer=defer, on_shed=on_shed, max_audio_bytes=max_audio_bytes
+        )
         self._reader = FrameReader(f"the engine {name}")
         self._received: deque[WireMessage] = deque()
         self._stderr = ""
@@ -134,26 +117,7 @@ class Engine:
         Sound that waits beyond the limit is shed oldest first and reported. Raises `trio.WouldBlock` when 1,024 other messages wait:
         the program doesn't read any more. Raises what `encode_frame` raises.
         """
-        waiting = _Waiting(encode_frame(data), data if isinstance(data, bytes) else b"")
-        if not waiting.audio:
-            # Judged here, where a failure is the handler's own, and not when the handler has ended.
-            if self._messages >= MAX_WAITING:
-                raise trio.WouldBlock(f"the engine {self.name} has left {MAX_WAITING} messages unread")
-            self._messages += 1
-        if not self._defer(lambda: self._append(waiting)):
-            self._append(waiting)
-
-    def _append(self, waiting: _Waiting) -> None:
-        self._waiting.append(waiting)
-        self._audio_bytes += len(waiting.audio)
-        while self._audio_bytes > self._max_audio_bytes:
-            oldest = next(each for each in self._waiting if each.audio)
-            if oldest is waiting:
-                break
-            self._waiting.remove(oldest)
-            self._audio_bytes -= len(oldest.audio)
-            self._on_shed(oldest.audio)
-        self._written.unpark()
+        self._outgoing.put(encode_frame(data), audio=data if isinstance(data, bytes) else None)
 
     async def receive(self) -> WireMessage:
         """The next wire message. Raises `RemoteProtocolError` when the program has ended, and for garbage."""
@@ -191,13 +155,10 @@ class Engine:
         stdin = self._process.stdin
         assert stdin is not None
         while True:
-            while not self._waiting:
-                await self._written.park()
-            waiting = self._waiting.popleft()
-            self._audio_bytes -= len(waiting.audio)
-            self._messages -= not waiting.audio
+            while not self._outgoing:
+                await self._outgoing.news.park()
             try:
-                await stdin.send_all(waiting.frame)
+                await stdin.send_all(self._outgoing.take())
             except (trio.BrokenResourceError, trio.ClosedResourceError):
                 return  # who reads hears that the program has ended, and why
 
@@ -213,7 +174,7 @@ class Engine:
 async def open_engine(
     command: Sequence[str],
     *,
-    defer: Callable[[Callable[[], None]], bool] = lambda action: False,
+    defer: Defer = lambda action: False,
     on_shed: Callable[[bytes], None] = lambda data: None,
     max_audio_bytes: int = MAX_AUDIO_BYTES,
 ) -> AsyncIterator[Engine]:
@@ -231,18 +192,13 @@ async def open_engine(
         raise ConfigurationError(f"the engine {name} can't be started: {error}. Is the program installed?") from error
     engine = Engine(process, name, defer=defer, on_shed=on_shed, max_audio_bytes=max_audio_bytes)
     try:
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(engine.keep_stderr)
-            engine.ready = await _until_ready(engine)
-            nursery.start_soon(engine.write_all)
-            yield engine
-            nursery.cancel_scope.cancel()
-    except ExceptionGroup as group:
-        # The tasks above raise nothing of their own: it is the block's failure, and the nursery has only wrapped it.
-        if len(group.exceptions) > 1:
-            raise
-        (only,) = group.exceptions
-        raise only from only.__cause__
+        with unwrapped():
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(engine.keep_stderr)
+                engine.ready = await _until_ready(engine)
+                nursery.start_soon(engine.write_all)
+                yield engine
+                nursery.cancel_scope.cancel()
     finally:
         await _end(process)
 

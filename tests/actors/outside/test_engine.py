@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 import signal
-import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -15,29 +15,11 @@ import trio.testing
 
 from antiphon import Actor, Pipeline, actor, on, open_session, state
 from antiphon.actors import ConfigurationError, Engine, RemoteProtocolError, Unrecoverable
-from antiphon.actors.engine import FrameReader, WireMessage, encode_frame, open_engine
+from antiphon.actors.outside.engine import FrameReader, WireMessage, encode_frame, open_engine
 from antiphon.channels import StartFrame, TextFrame
 from antiphon.scenarios import play
+from tests.actors.programs import ECHO, READS_NOTHING, READY, STUBBORN, command_of, is_alive, open_files
 from tests.watch import Watch
-
-SPEAK = """
-import json, os, signal, struct, sys, time
-
-def say(data):
-    body = b"A" + data if isinstance(data, bytes) else b"J" + json.dumps(data).encode()
-    os.write(1, struct.pack(">I", len(body)) + body)
-
-def hear():
-    head = sys.stdin.buffer.read(4)
-    if len(head) < 4:
-        sys.exit(0)
-    frame = sys.stdin.buffer.read(struct.unpack(">I", head)[0])
-    return json.loads(frame[1:]) if frame[:1] == b"J" else frame[1:]
-"""
-READY = 'say({"ready": {"engine": "test"}})\n'
-ECHO = READY + "while True: say(hear())\n"
-STUBBORN = "signal.signal(signal.SIGTERM, signal.SIG_IGN)\n" + READY + "while True: time.sleep(1)\n"
-READS_NOTHING = READY + "while True: time.sleep(1)\n"
 
 Program = Callable[[str], list[str]]
 
@@ -46,24 +28,7 @@ Program = Callable[[str], list[str]]
 def program(tmp_path: Path) -> Program:
     """Makes the command of a program that ends with these lines."""
 
-    def write(lines: str) -> list[str]:
-        path = tmp_path / "engine.py"
-        path.write_text(SPEAK + lines)
-        return [sys.executable, "-S", str(path)]
-
-    return write
-
-
-def is_alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    return True
-
-
-def open_files() -> int:
-    return len(os.listdir("/proc/self/fd"))
+    return partial(command_of, tmp_path)
 
 
 # ---- frames
