@@ -325,6 +325,24 @@ def test_leaving_takes_at_most_the_actors_grace(direct: bool) -> None:
 
 
 @actor
+class SaysGoodbye(Actor):
+    """Sends something as it handles EndFrame, and doesn't finish."""
+
+    @on(EndFrame)
+    async def end(self, frame: EndFrame) -> None:
+        await self.push(Note("goodbye"))
+        await trio.sleep_forever()
+
+
+@both
+@pytest.mark.rule("LC1", "LC3")
+def test_the_end_passes_an_actor_that_is_given_up_once_whatever_it_has_sent(direct: bool) -> None:
+    trace = play(Pipeline(SaysGoodbye(), Sees()), [EndFrame()], direct=direct)
+    assert who_saw(trace, EndFrame) == ["says_goodbye", "sees", "sink"]
+    assert texts(trace.down) == ["goodbye"]
+
+
+@actor
 class Busy(Actor):
     """Works as each order says: with a task, a system handler, an ordered one."""
 
