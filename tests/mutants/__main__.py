@@ -50,9 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 1 if failures else 0
 
 
-async def _hunt_all(
-    wanted: Sequence[Mistake | None], seeds: int, side_by_side: int
-) -> tuple[list[Verdict], list[str]]:
+async def _hunt_all(wanted: Sequence[Mistake | None], seeds: int, side_by_side: int) -> tuple[list[Verdict], list[str]]:
     """The verdicts, in order, and the mistakes that couldn't be tried."""
     verdicts: dict[int, Verdict] = {}
     failures: list[str] = []

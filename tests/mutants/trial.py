@@ -18,6 +18,8 @@ import antiphon
 import antiphon.actors
 import antiphon.channels
 import antiphon.scenarios
+from antiphon.actors import Failure
+from tests.actors.search.log import Log
 from tests.actors.search.plan import compose
 from tests.actors.search.rules import complaints
 from tests.actors.search.stage import run
@@ -45,14 +47,25 @@ def main() -> None:
 
 def complaint_about(seed: int, delivery: str) -> str | None:
     """What is wrong with one session, if anything."""
+    log = Log()
     try:
-        return next(iter(complaints(run(compose(seed), seed, direct=delivery == "direct"))), None)
-    except MISWRITTEN:
-        raise
+        story = run(compose(seed), seed, direct=delivery == "direct", log=log)
+        found = next(iter(complaints(story)), None)
     except BaseException as error:
-        if isinstance(error, KeyboardInterrupt):
+        if isinstance(error, KeyboardInterrupt) or is_miswritten(error):
             raise
-        return f"crash: the runtime raised {error!r}"
+        found = f"crash: the runtime raised {error!r}"
+    for entry in log.entries:
+        if isinstance(entry, Failure) and is_miswritten(entry.error):
+            raise entry.error
+    return found
+
+
+def is_miswritten(error: BaseException) -> bool:
+    """Whether it comes from how a mistake is written, not from what it does."""
+    if isinstance(error, BaseExceptionGroup):
+        return any(map(is_miswritten, error.exceptions))
+    return isinstance(error, MISWRITTEN)
 
 
 def say(**what: object) -> None:

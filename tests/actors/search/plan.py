@@ -296,7 +296,13 @@ class _Composer:
         return tuple(act for place, act in enumerate(acts) if act.do != "pass" or place == passes[0])
 
     def act(self, kind: type, is_async: bool) -> Act:
-        choices: list[tuple[Do, int]] = [("pass", 3), ("send", 24 if self.subject == "room" else 8), ("letter", 3), ("arm", 3), ("disarm", 1)]
+        choices: list[tuple[Do, int]] = [
+            ("pass", 3),
+            ("send", 24 if self.subject == "room" else 8),
+            ("letter", 3),
+            ("arm", 3),
+            ("disarm", 1),
+        ]
         choices += [("task", 2), ("assign", 2), ("ring", 1)]
         if self.has_interruptions:
             choices.append(("interrupt", 2))
@@ -358,7 +364,9 @@ class _Composer:
         target = self.random.choice((*self.names, *self.names, "nobody"))
         if do == "push":
             kinds = (Word, Vow) if turns else (Word, Word, *FRAMES)
-            made = self.random.choice(kinds)(tag, self.random.choice((1, 2, 2) if self.subject == "room" else (0, 1, 1, 2)))
+            made = self.random.choice(kinds)(
+                tag, self.random.choice((1, 2, 2) if self.subject == "room" else (0, 1, 1, 2))
+            )
             return Step("push", pause, made, direction="up" if self.maybe(0.2) else "down")
         if do == "letter":
             return Step("letter", pause, target=target, message=Letter(tag, self.random.choice((0, 1))))

@@ -525,9 +525,8 @@ class _Teller:
             self.complain("DL3", f"{name} begins {sending.item!r} while {actor.running[lane].sending} is in hand")
         if actor.is_down:
             self.complain("SU1", f"{name} is down and begins {sending.item!r}")
-        awaits_start = actor.handles(StartFrame()) and not (actor.has_start or lane == "cancel")
-        if actor.is_entering or (awaits_start and not isinstance(sending.item, StartFrame)):
-            self.complain("LC2", f"{name} hasn't started and begins {sending.item!r}")
+        if actor.is_entering:
+            self.complain("LC2", f"{name} hasn't entered its lifespan and begins {sending.item!r}")
         waiting = tuple(
             each
             for each in (*self.waiting_in_system_lane(name), *self.interruptions[name])
