@@ -2,7 +2,7 @@
 
 BIN := .venv/bin
 
-.PHONY: help demo test check fix bench kills
+.PHONY: help demo test check fix bench kills mutants
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /  make \1	/p' Makefile
@@ -33,3 +33,7 @@ bench:  ## measure the runtime beside pipecat and Trio; docs/benchmarks.md tells
 kills:  ## the demo with an actor killed in each, side by side; each must still book the table
 	@scripts/setup offline
 	@$(BIN)/python scripts/kills.py
+
+mutants:  ## plant mistakes into copies of the runtime; the search must find each
+	@scripts/setup offline,test
+	@$(BIN)/python -m tests.mutants

@@ -84,8 +84,7 @@ def what_is_wrong(verdict: Verdict) -> str | None:
         return None
     return (
         f"{verdict.mistake.name} survives {verdict.seeds} seeds: {verdict.mistake.says}\n"
-        f"Let tests/actors/search/plan.py do more often what {verdict.mistake.rule} is about,"
-        " or let rules.py and retelling.py look at it."
+        f"Let the plans of tests/actors/search do more often what {verdict.mistake.rule} is about, or its model look at it."
     )
 
 

@@ -58,9 +58,10 @@ async def _follow(mistake: Mistake | None, folder: Path, first: int, seeds: int,
     said: dict[str, Any] = {}
     """What the search said last, by its key."""
     hangs = False
+    search = "sessions" if mistake is None else mistake.search
     with (folder / "errors").open("wb") as errors:
         process = await trio.lowlevel.open_process(
-            [sys.executable, "-m", "tests.mutants.trial", str(folder), str(first), str(seeds)],
+            [sys.executable, "-m", "tests.mutants.trial", str(folder), search, str(first), str(seeds)],
             cwd=folder,
             env=os.environ | {"PYTHONPATH": str(folder)},
             stdin=DEVNULL,

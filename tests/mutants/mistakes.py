@@ -38,6 +38,8 @@ class Mistake:
     """The ID of the rule that it breaks."""
     says: str
     edits: tuple[Edit, ...]
+    search: str = "sessions"
+    """Which one shall find it: `sessions`, or `branches`."""
 
 
 def mistakes(source: Path = FOUND_IN) -> dict[str, Mistake]:

@@ -97,7 +97,10 @@ async def test_a_search_that_hangs_is_ended_and_counts_as_found() -> None:
 
 def test_a_search_that_has_imported_other_packages_says_so_and_searches_nothing(tmp_path: Path) -> None:
     ran = subprocess.run(
-        [sys.executable, "-m", "tests.mutants.trial", str(tmp_path), "0", "1"], cwd=ROOT, capture_output=True, text=True
+        [sys.executable, "-m", "tests.mutants.trial", str(tmp_path), "sessions", "0", "1"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
     )
     assert re.search("antiphon was imported from .*, not from", ran.stderr)
     assert (ran.returncode, ran.stdout) == (1, "")

@@ -1,6 +1,6 @@
 """The search over sessions in a copy of the packages: a program, started by `hunt` in the copy's folder.
 
-    python -m tests.mutants.trial FOLDER FIRST COUNT
+    python -m tests.mutants.trial FOLDER sessions|branches FIRST COUNT
 
 1. It ends before the first session when the packages it has imported aren't those in FOLDER.
 2. It says what it does, one JSON object a line: `{"ready": true}`; before each session `{"seed": ..., "delivery": ...}`;
@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import antiphon
@@ -19,6 +20,7 @@ import antiphon.actors
 import antiphon.channels
 import antiphon.scenarios
 from antiphon.actors import Failure
+from tests.actors.search.branches import complaints_about_branches
 from tests.actors.search.log import Log
 from tests.actors.search.plan import compose
 from tests.actors.search.rules import complaints
@@ -26,11 +28,19 @@ from tests.actors.search.stage import run
 
 __all__: list[str] = []
 
+Search = Callable[[int, bool, Log], Iterable[str]]
+SEARCHES: dict[str, Search] = {
+    "sessions": lambda seed, direct, log: complaints(run(compose(seed), seed, direct=direct, log=log)),
+    "branches": lambda seed, direct, log: complaints_about_branches(seed, direct=direct),
+}
+"""What looks for rules that a session breaks; it leaves in the log what the session told."""
+
 MISWRITTEN = (NameError, ImportError, SyntaxError)
 
 
 def main() -> None:
-    folder, first, count = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
+    folder, search = Path(sys.argv[1]), SEARCHES[sys.argv[2]]
+    first, count = int(sys.argv[3]), int(sys.argv[4])
     for package in (antiphon, antiphon.actors, antiphon.channels, antiphon.scenarios):
         if not Path(str(package.__file__)).resolve().is_relative_to(folder.resolve()):
             sys.exit(f"{package.__name__} was imported from {package.__file__}, not from {folder}")
@@ -38,19 +48,18 @@ def main() -> None:
     for seed in range(first, first + count):
         for delivery in ("direct", "queued"):
             say(seed=seed, delivery=delivery)
-            found = complaint_about(seed, delivery)
+            found = complaint_of(search, seed, direct=delivery == "direct")
             if found is not None:
                 say(rule=found.split(":")[0], complaint=found)
                 return
     say(rule=None, complaint="")
 
 
-def complaint_about(seed: int, delivery: str) -> str | None:
+def complaint_of(search: Search, seed: int, *, direct: bool) -> str | None:
     """What is wrong with one session, if anything."""
     log = Log()
     try:
-        story = run(compose(seed), seed, direct=delivery == "direct", log=log)
-        found = next(iter(complaints(story)), None)
+        found = next(iter(search(seed, direct, log)), None)
     except BaseException as error:
         if isinstance(error, KeyboardInterrupt) or is_miswritten(error):
             raise
