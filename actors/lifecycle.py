@@ -88,10 +88,10 @@ class Lifecycle:
         frame = self._ending
         assert frame is not None
         self._graces_left -= cell.grace
-        comes_past = cell.end_waits and not cell.has_ended  # else it isn't there yet, or has gone on by itself
+        end_was_there = cell.end_waits
         cell.abandon("cancelled")
         self._session.spawn(cell.stop, min(cell.grace, max(self._graces_left, AT_LEAST)))
-        if comes_past:
+        if end_was_there and not cell.has_ended:  # else its handler had begun, and EndFrame has gone on by itself
             self._end_at(cell.down, frame)
         self._session.dispatcher.drain()
 
