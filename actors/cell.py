@@ -491,9 +491,8 @@ class Cell(Node):
         room.
         """
         mailbox = node.mailbox
-        # Its own Interrupt() may have emptied the lane again: then nothing would ever come out to wake who waits.
         if node.index <= self.index or mailbox is None or not mailbox.is_overfull:
-            return
+            return  # an earlier one, or an interruption has made room meanwhile
         self._clogs.append(node)
         self._waits_for.append(node)
         self.ordered.hold |= CLOGGED
@@ -545,8 +544,8 @@ class Cell(Node):
         """Sound that waited too long for the world was thrown away."""
         self._report_drop(Envelope(data, self.address, None, self.dispatcher.epoch), "shed")
 
-    def tell_stall(self, since: float, frame: object) -> None:
-        self.dispatcher.observers.tell("stalled", Stall(self.address, since, frame))
+    def tell_stall(self, since: float, frame: object, *, is_given_up: bool = False) -> None:
+        self.dispatcher.observers.tell("stalled", Stall(self.address, since, frame, is_given_up))
 
     # ---- timers
 
@@ -662,6 +661,7 @@ class Cell(Node):
                 await trio.sleep_until(moment)
                 await moment_passes()  # who gets on at this very moment still counts
                 continue
-            self.tell_stall(self._progress - self.dispatcher.observers.began, self.busy()[1])
+            since = self._progress - self.dispatcher.observers.began
+            self.tell_stall(since, self.busy()[1], is_given_up=True)
             self.session.lifecycle.give_up(self)
             return

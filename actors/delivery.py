@@ -77,3 +77,5 @@ class Stall:
     """Seconds since the session began: when the handler in hand began, or the last progress."""
     frame: object | None
     """What it is busy with, if it is a handler."""
+    is_given_up: bool = False
+    """Whether the session, which is ending, goes on without it."""

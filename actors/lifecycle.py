@@ -88,10 +88,10 @@ class Lifecycle:
         frame = self._ending
         assert frame is not None
         self._graces_left -= cell.grace
-        was_here = cell.end_waits and not cell.has_ended
+        end_was_there = cell.end_waits
         cell.abandon("cancelled")
         self._session.spawn(cell.stop, min(cell.grace, max(self._graces_left, AT_LEAST)))
-        if was_here and not cell.has_ended:  # else something had come of its handler, and it has gone on by itself
+        if end_was_there and not cell.has_ended:  # else its handler had begun, and EndFrame has gone on by itself
             self._end_at(cell.down, frame)
         self._session.dispatcher.drain()
 

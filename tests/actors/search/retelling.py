@@ -255,18 +255,17 @@ class _Teller:
             case Rested():
                 self.rested(entry)
             case Stall():
-                self.stalled(self.actors[entry.address.name])
+                self.stalled(self.actors[entry.address.name], entry)
             case Outcome():
                 self.time = entry.time
                 self.has_ended = True
 
-    def stalled(self, actor: _Actor) -> None:
+    def stalled(self, actor: _Actor, stall: Stall) -> None:
         if self.account.closing_since == math.inf:
             return
         self.account.has_stalled = True
-        running = actor.running.get("ordered")
-        if running is not None and isinstance(running.sending.item, EndFrame):
-            actor.is_given_up = True
+        # Perhaps before EndFrame has come to it: others wait for room there.
+        actor.is_given_up = actor.is_given_up or stall.is_given_up
 
     def begin_closing(self, by_cancel: bool) -> None:
         if self.has_ended:
