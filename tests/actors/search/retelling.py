@@ -128,6 +128,8 @@ class _Actor:
     has_ended: bool = False
     is_given_up: bool = False
     has_start: bool = False
+    has_life: bool = False
+    """It has entered its lifespan and hasn't begun to leave it."""
     begun: int = 0
     """How many things this incarnation has begun."""
     awaits_end: bool = False
@@ -192,6 +194,8 @@ class _Teller:
         """What the handler whose effects are being told has sent so far."""
         self.uncertain_timers: set[tuple[str, Tick]] = set()
         """Armed again at the very moment when they came."""
+        self.owing: dict[Work, str] = {}
+        """Who has overfilled whose lane with a push, and waits until something has left it."""
         self.failures = 0
         self.start = StartFrame()
         self.has_started = False
@@ -210,6 +214,10 @@ class _Teller:
         is_read = self.story.plan.reader_pause is not None and isinstance(entry, Delivery)
         if self.has_ended and not is_read and isinstance(entry, (Delivery, Dropped, Failure, Restart, Stall)):
             self.complain("LC5", f"told after the session's end: {entry}")
+        if isinstance(entry, (Sent, Assigned, Started, Finished)):
+            self.check_room(entry)
+        elif isinstance(entry, (Dropped, Failure, Restart, Stall, Requested)):
+            self.owing.clear()  # there may be room now, or nobody who waits
         match entry:
             case Delivery():
                 self.batch = []
@@ -240,8 +248,7 @@ class _Teller:
                 actor.begun = 0
                 actor.is_entering = actor.part.life is not None
             case Entered():
-                actor = self.actors[entry.actor]
-                actor.is_entering = entry.what == "enter"
+                self.lived(self.actors[entry.actor], entry.what)
             case Started():
                 self.started(entry)
             case Assigned():
@@ -259,6 +266,17 @@ class _Teller:
             case Outcome():
                 self.time = entry.time
                 self.has_ended = True
+
+    def lived(self, actor: _Actor, what: str) -> None:
+        """An actor enters or leaves its lifespan. At the session's end they leave in reverse order."""
+        actor.is_entering = what == "enter"
+        if what != "left":
+            actor.has_life = what == "entered"
+        if what != "leave" or self.account.closing_since == math.inf or actor.is_down or self.account.has_stalled:
+            return
+        for other in self.order[actor.part.index + 1 :]:
+            if other.has_life and not other.is_down:
+                self.complain("LC2", f"{actor.part.name} leaves its lifespan before {other.part.name}")
 
     def stalled(self, actor: _Actor, stall: Stall) -> None:
         if self.account.closing_since == math.inf:
@@ -380,6 +398,8 @@ class _Teller:
                 if actor.has_ended:
                     sending.state = "due: finished"
                 self.batch.append(sending)
+                if entry.epoch is not None:
+                    self.note_room(entry.work, sending)
 
     def stamp_of(self, running: _Running | None) -> int:
         """Of what a handler or a task sends now."""
@@ -406,6 +426,37 @@ class _Teller:
             return self.tasks.get(work)
         return next((each for each in self.actors[work.actor].running.values() if each.work is work), None)
 
+    # ---- room
+
+    def note_room(self, work: Work, sending: Sending) -> None:
+        """Whether a push has to wait: more than the bound wait at the next actor, and nothing that will pass it unseen."""
+        is_ordered = work.item is None or self.actors[work.actor].running.get("ordered") is self.running_of(work)
+        receiver = self.actors.get(sending.receiver)
+        if (
+            receiver is None
+            or not (is_ordered and sending.is_adjacent)
+            or sending.is_system
+            or sending.direction == "up"
+        ):
+            return
+        waiting = [each for each in self.ways[sending.sender, "down"] if each.state == "waiting"]
+        place = receiver.part.index
+        if sum(each.receiver == sending.receiver for each in waiting) > receiver.part.max_buffer and not any(
+            each.state == "waiting" and self.place_of(each.sender or "source") < place < self.place_of(each.receiver)
+            for (_, direction), way in self.ways.items()
+            if direction == "down"
+            for each in way
+        ):
+            self.owing[work] = sending.receiver
+
+    def check_room(self, entry: Sent | Assigned | Started | Finished) -> None:
+        work = entry.task.parent if isinstance(entry, Started) else entry.work
+        if work is None or work not in self.owing:
+            return
+        receiver = self.owing.pop(work)
+        if not isinstance(entry, Finished) or entry.how == "done":
+            self.complain("CH2", f"{work} goes on, though the lane of {receiver} is overfull and nothing has left it")
+
     # ---- timers
 
     def arm(self, name: str, tick: Tick, act: Act) -> None:
@@ -424,6 +475,16 @@ class _Teller:
         if not self.actors[name].handles(tick):
             sending.state = "due: unknown address"
         return sending
+
+    def check_order_of_arming(self, name: str, tick: Tick, moment: float) -> None:
+        """Timers of one moment come in the order in which they were armed."""
+        for (whose, other), when in self.timers.items():
+            if other == tick and whose == name:
+                return
+            if whose == name and when == moment and self.actors[name].handles(other):
+                self.complain(
+                    "AD3", f"{tick} of {name} comes before {other}, which was armed earlier for the same moment"
+                )
 
     # ---- handling
 
@@ -446,6 +507,7 @@ class _Teller:
         if isinstance(item, Tick) and not waiting:
             moment = self.timers.get((receiver, item))
             if moment is not None and moment <= delivery.time + 1e-9:
+                self.check_order_of_arming(receiver, item, moment)
                 del self.timers[receiver, item]
                 return self.fire(receiver, item, delivery.epoch)
         return next(iter((*waiting, *unended)), None)
@@ -539,6 +601,8 @@ class _Teller:
         if not self.is_vague:
             self.account.begins.append(begin)
         sending.state = "handled"
+        if lane == "ordered":
+            self.owing = {work: receiver for work, receiver in self.owing.items() if receiver != name}
         self.account.last_progress = self.time
         item = sending.item
         is_immune_handler = lane == "ordered" and sending.immune
