@@ -32,6 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("names", nargs="*", metavar="NAME", help="those mistakes only; --list names all")
     parser.add_argument("--seeds", type=int, default=SEEDS, help="after so many a mistake has survived")
     parser.add_argument("--side-by-side", type=int, default=SIDE_BY_SIDE, metavar="N", help="searches at once")
+    parser.add_argument("--markdown", action="store_true", help="print the table of docs/rules/README.md")
     parser.add_argument("--list", action="store_true", help="print the mistakes, and do nothing")
     options = parser.parse_args(arguments)
     if unknown := [name for name in options.names if name not in known]:
@@ -43,7 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     wanted = [known[name] for name in options.names] or [*known.values()]
     began = time.monotonic()
     verdicts, failures = trio.run(_hunt_all, [*wanted, None], options.seeds, options.side_by_side)
-    print(f"\n{table(verdicts)}\n{time.monotonic() - began:.0f} s")
+    print(f"\n{(page if options.markdown else table)(verdicts)}\n\n{time.monotonic() - began:.0f} s")
     failures += [wrong for verdict in verdicts if (wrong := what_is_wrong(verdict))]
     for failure in failures:
         print(f"\n{failure}")
@@ -90,6 +91,16 @@ def what_is_wrong(verdict: Verdict) -> str | None:
 
 def table(verdicts: Sequence[Verdict]) -> str:
     return "\n".join([f"{'mistake':<48} {'breaks':<7} {'found':<7} {'seeds':>5}", *map(row, verdicts)])
+
+
+def page(verdicts: Sequence[Verdict]) -> str:
+    """The same for the docs."""
+    rows = [
+        f"| {verdict.mistake.says} | {verdict.mistake.rule} | {verdict.rule or 'nothing'} | {verdict.seeds} |"
+        for verdict in verdicts
+        if verdict.mistake is not None
+    ]
+    return "\n".join(["| mistake | breaks | found | seeds |", "|---|---|---|---|", *rows])
 
 
 def row(verdict: Verdict) -> str:

@@ -41,6 +41,12 @@ def test_each_mistake_breaks_a_rule_of_the_rules() -> None:
     assert not unknown
 
 
+def test_the_docs_tell_of_each_mistake() -> None:
+    rows = (ROOT / "docs" / "rules" / "README.md").read_text().splitlines()
+    missing = [each.name for each in ALL.values() if not any(f"| {each.says} | {each.rule} |" in row for row in rows)]
+    assert not missing, "Put the table in that `python -m tests.mutants --markdown` prints"
+
+
 @pytest.mark.parametrize("name", SOME)
 async def test_the_search_finds_a_mistake(name: str) -> None:
     verdict = await hunt(ALL[name], seeds=200)
