@@ -706,8 +706,10 @@ class _Teller:
             actor.has_ended = True
         if isinstance(sending.item, InterruptionFrame) and how == "done":
             actor.gate = max(actor.gate, sending.stamp)
-        # What the session's end cuts may have been returned to its lane, and is dropped there.
-        sending.state = "cut by the end" if how != "done" and not running.is_cut else "ended"
+        # What the session's end cuts may have been returned to its lane, and is dropped there; whom it cut too late to be
+        # heard of has ended well all the same.
+        is_cut_by_end = how != "done" or (self.is_closing and work.is_async)
+        sending.state = "cut by the end" if is_cut_by_end and not running.is_cut else "ended"
 
     def is_unheard(self) -> bool:
         """Whether what was raised here is no failure: Cancel had cut the handler."""
