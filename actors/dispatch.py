@@ -71,6 +71,8 @@ class Exit:
         self.mailbox: Mailbox | None = None
         """There once somebody reads what leaves; then it has a bound."""
         self.readers: trio.lowlevel.ParkingLot = trio.lowlevel.ParkingLot()
+        self.on_arrival: Callable[[], object] = lambda: None
+        """For readers that aren't Trio tasks."""
 
 
 class Dispatcher:
@@ -312,6 +314,7 @@ class Dispatcher:
             return None
         (mailbox.put_system if isinstance(frame, SystemFrame) else mailbox.put_ordered)(envelope)
         end.readers.unpark()
+        end.on_arrival()
         if isinstance(frame, SystemFrame) or envelope.direction is not DOWN or not mailbox.is_overfull or not waits:
             return None
         if walker is not None:
@@ -486,10 +489,19 @@ class Dispatcher:
             else:
                 self._wake(cell)
 
-    async def breathe(self) -> None:
-        """Let others have the loop; a new turn begins."""
+    @property
+    def is_turn_over(self) -> bool:
+        """Whether a frame like the last one that was pushed in might have to stop on its way."""
+        return self.steps < self.last_walk
+
+    def begin_turn(self) -> None:
+        """A new turn begins: others had the loop, or will have it at once."""
         self.steps = HANDLERS_A_TURN
         self._slice_left = TURN_SECONDS
+
+    async def breathe(self) -> None:
+        """Let others have the loop; a new turn begins."""
+        self.begin_turn()
         await trio.lowlevel.checkpoint()
         if not self.virtual:
             self._slice_end = time.perf_counter() + TURN_SECONDS

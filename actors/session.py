@@ -78,17 +78,29 @@ class Stream:
         return self
 
     async def __anext__(self) -> Frame:
-        mailbox = self._end.mailbox
-        assert mailbox is not None
         await trio.lowlevel.checkpoint_if_cancelled()
-        while not (mailbox.system or mailbox.ordered):
+        while (frame := self.take()) is None:
             if self._session.outcome is not None:
                 raise StopAsyncIteration
             await self._end.readers.park()
+        await trio.lowlevel.cancel_shielded_checkpoint()
+        return frame
+
+    # ---- what the runtime calls
+
+    def take(self) -> Frame | None:
+        """The next frame, if there is one."""
+        mailbox = self._end.mailbox
+        assert mailbox is not None
+        if not (mailbox.system or mailbox.ordered):
+            return None
         envelope = mailbox.take_system() if mailbox.system else mailbox.take_ordered()
         self._session.dispatcher.taken(self._end, envelope)
-        await trio.lowlevel.cancel_shielded_checkpoint()
         return cast(Frame, envelope.frame)
+
+    def tell_of_arrivals(self, hear: Callable[[], object]) -> None:
+        """Call `hear` in the very step in which a frame arrives: for a reader that is no Trio task."""
+        self._end.on_arrival = hear
 
 
 class Session:
@@ -136,23 +148,12 @@ class Session:
         say and aren't waited for.
         Raises `TypeError` for what isn't a frame, `trio.ClosedResourceError` when the session has ended.
         """
-        if direction not in (DOWN, UP):
-            raise ValueError(f"session.push(..., direction={direction!r}): it is 'down' or 'up'")
-        if FRAME_TYPES[type(frame)] is None and not isinstance(frame, Frame):
-            raise TypeError(f"session.push({frame!r}): this is no frame. {remedy_for(frame, say='session.send')}")
         await trio.lowlevel.checkpoint_if_cancelled()
-        self._check_open("push")
-        dispatcher = self.dispatcher
-        if FRAME_TYPES[type(frame)] is None:
-            self._do_what_it_says(frame)
-        else:
-            node = dispatcher.send(frame, DOWN if direction == DOWN else UP)
-            if node is not None:
-                assert node.mailbox is not None
-                await node.mailbox.wait_for_room()
-                return
-        if dispatcher.steps < dispatcher.last_walk:
-            await dispatcher.breathe()
+        mailbox = self.put(frame, direction)
+        if mailbox is not None:
+            await mailbox.wait_for_room()
+        elif self.dispatcher.is_turn_over:
+            await self.dispatcher.breathe()
 
     def _do_what_it_says(self, frame: Frame) -> None:
         if isinstance(frame, InterruptionFrame):
@@ -170,13 +171,8 @@ class Session:
 
         Raises `TypeError` for what is no address or no message, `trio.ClosedResourceError` when the session has ended.
         """
-        check_address("session.send", address)
         await trio.lowlevel.checkpoint_if_cancelled()
-        self._check_open("send")
-        if fault := fault_of_message(message):
-            raise TypeError(f"session.send({address}, ...): {fault}")
-        self.dispatcher.message(address, message, None)
-        self.dispatcher.drain()
+        self.post(address, message)
         if self.dispatcher.steps <= 0:
             await self.dispatcher.breathe()
 
@@ -240,6 +236,30 @@ class Session:
         return cell.durables()
 
     # ---- what the runtime calls
+
+    def put(self, frame: Frame, direction: Direction = "down") -> Mailbox | None:
+        """Bring a frame in, as `push` does, from outside any Trio task. Returns the mailbox that has no room for more,
+        if any: whoever put the frame should wait for room there.
+        """
+        if direction not in (DOWN, UP):
+            raise ValueError(f"session.push(..., direction={direction!r}): it is 'down' or 'up'")
+        if FRAME_TYPES[type(frame)] is None and not isinstance(frame, Frame):
+            raise TypeError(f"session.push({frame!r}): this is no frame. {remedy_for(frame, say='session.send')}")
+        self._check_open("push")
+        if FRAME_TYPES[type(frame)] is None:
+            self._do_what_it_says(frame)
+            return None
+        node = self.dispatcher.send(frame, DOWN if direction == DOWN else UP)
+        return None if node is None else node.mailbox
+
+    def post(self, address: Address, message: object) -> None:
+        """Send a message, as `send` does, from outside any Trio task."""
+        check_address("session.send", address)
+        self._check_open("send")
+        if fault := fault_of_message(message):
+            raise TypeError(f"session.send({address}, ...): {fault}")
+        self.dispatcher.message(address, message, None)
+        self.dispatcher.drain()
 
     def spawn(self, run: Callable[..., Awaitable[object]], *arguments: object) -> None:
         self._nursery.start_soon(run, *arguments)
