@@ -41,7 +41,7 @@ ask = "On which day?"
 values = ["Friday", "Saturday"]
 
 [intents.book]
-heard = ["book a table"]
+heard = ["a table"]
 slots = ["people", "day"]
 call = "book_table"
 done = "A table for {people} on {day}, number {result}. Goodbye."

@@ -7,6 +7,8 @@ curl -d 'about the sea' http://127.0.0.1:8000/chats/ann                # cuts in
 
 from __future__ import annotations
 
+import socket
+import sys
 from collections.abc import AsyncIterator, Iterator
 
 import trio
@@ -111,6 +113,16 @@ app = Starlette(
     ]
 )
 
+
+class Server(uvicorn.Server):
+    """Ends the chats when it shall stop. A stream has no end of its own, and uvicorn would wait for it."""
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        for session in list(chats.values()):
+            await session.cancel("the server stops")
+        await super().shutdown(sockets)
+
+
 if __name__ == "__main__":
-    # A stream has no end of its own: when the server shall stop, it is cut after this many seconds.
-    uvicorn.run(app, host="127.0.0.1", port=8000, timeout_graceful_shutdown=1)
+    port = int(sys.argv[1]) if len(sys.argv) > 1 else 8000
+    Server(uvicorn.Config(app, host="127.0.0.1", port=port)).run()

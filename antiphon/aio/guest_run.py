@@ -13,16 +13,15 @@ import asyncio
 import queue
 import sys
 import threading
-from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable
 
 import trio
 
-__all__ = ["GuestRun", "guest_run"]
+__all__ = ["GuestRun", "join_guest_run"]
 
 
 class GuestRun:
-    """One run of Trio inside an asyncio loop. Made by `guest_run`."""
+    """One run of Trio inside an asyncio loop. Made by `join_guest_run`."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.loop = loop
@@ -47,6 +46,12 @@ class GuestRun:
     async def ready(self) -> None:
         """Wait until the nursery is open."""
         await self.until(self._ready)
+
+    async def leave(self) -> None:
+        """Use it no more. The last one to leave waits for its end."""
+        self.users -= 1
+        if not self.users:
+            await self.stop()
 
     async def stop(self) -> None:
         """End the run, with all that is still in it, and wait for that."""
@@ -149,9 +154,8 @@ class _OfThread(threading.local):
 _of_thread = _OfThread()
 
 
-@asynccontextmanager
-async def guest_run() -> AsyncGenerator[GuestRun]:
-    """The guest run of this thread; begins with its first user and ends with its last, who waits for that.
+async def join_guest_run() -> GuestRun:
+    """The guest run of this thread, which begins with its first user. Whoever has joined must leave.
 
     Raises `RuntimeError` where another Trio run has the thread, or the guest of another loop.
     """
@@ -174,8 +178,7 @@ async def guest_run() -> AsyncGenerator[GuestRun]:
     guest.users += 1
     try:
         await guest.ready()
-        yield guest
-    finally:
-        guest.users -= 1
-        if not guest.users:
-            await guest.stop()
+    except asyncio.CancelledError:
+        await guest.leave()
+        raise
+    return guest

@@ -19,7 +19,7 @@ import trio
 from .. import actors
 from ..actors import Address, CellStatistics, Door, Observer, Pipeline
 from ..channels import CancelFrame, Direction, EndFrame, Frame
-from .guest_run import GuestRun, guest_run
+from .guest_run import GuestRun, join_guest_run
 
 __all__ = ["Session", "Stream", "open_session"]
 
@@ -271,7 +271,9 @@ async def open_session(
     Raises `ConfigurationError` for a pipeline that can't work, `RuntimeError` in a thread that runs Trio itself, and
     one `ExceptionGroup` with the whole story when an actor's failure couldn't be held; the block is cancelled then.
     """
-    async with guest_run() as guest:
+    # No context manager around it: a loop that ends closes all async generators at once, and two in each other's way.
+    guest = await join_guest_run()
+    try:
         session = Session(guest)
         await session.open(
             actors.open_session(
@@ -291,6 +293,8 @@ async def open_session(
             raised = error
         if (left := await session.close(raised)) is not None:
             raise left
+    finally:
+        await guest.leave()
 
 
 async def give_way(session: actors.Session) -> None:
