@@ -186,8 +186,6 @@ class Session:
             session.begin_end(EndFrame())
         try:
             await self._guest.until(self._closed, lambda: session.begin_cancel(CancelFrame("CancelledError")))
-            if block.is_cancelled:
-                await asyncio.sleep(0)  # what hasn't been raised yet would hit what comes after the block
         except asyncio.CancelledError as error:
             raised = raised or error
         failure = self._failure

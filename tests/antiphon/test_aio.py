@@ -43,6 +43,15 @@ class Run(Protocol):
     def __call__(self, main: Callable[[], Awaitable[T]]) -> T: ...
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _old_objects() -> Iterator[None]:
+    """What was there before isn't looked through after each test."""
+    gc.collect()
+    gc.freeze()
+    yield
+    gc.unfreeze()
+
+
 @pytest.fixture(autouse=True)
 def _nothing_is_left(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
     """No Trio run outlives a test, and asyncio has nothing to complain of: no task destroyed, no error unheard."""
@@ -57,7 +66,8 @@ def _nothing_is_left(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
 def run(request: pytest.FixtureRequest) -> Run:
     def run(main: Callable[[], Awaitable[T]]) -> T:
         async def all_of_it() -> T:
-            return await main()
+            async with asyncio.timeout(60):
+                return await main()
 
         with asyncio.Runner(loop_factory=LOOPS[request.param], debug=True) as runner:
             return runner.run(all_of_it())
@@ -300,6 +310,23 @@ def test_a_reader_that_is_cancelled_has_taken_nothing(run: Run) -> None:
             return texts([await readers[2]])
 
     assert run(main) == ["a"]
+
+
+def test_a_reader_that_waits_is_told_when_the_session_has_ended(run: Run) -> None:
+    async def main() -> list[str]:
+        async with open_session(Pipeline(Passes())) as session:
+            reading = asyncio.create_task(read_all(session.output))
+            await session.push(Note("a"))
+            await until(lambda: not session.statistics()[Address("passes")].ordered)
+            await asyncio.sleep(0)
+            await session.end()
+            return await asyncio.wait_for(reading, 60)
+
+    assert run(main) == ["a"]
+
+
+async def read_all(stream: antiphon.aio.Stream) -> list[str]:
+    return texts([frame async for frame in stream])
 
 
 # ---- mistakes
@@ -587,16 +614,18 @@ def test_a_task_group_around_a_session_that_fails_gets_the_story(run: Run) -> No
 
 
 def test_a_time_out_in_which_a_session_fails_does_not_hide_the_story(run: Run) -> None:
-    async def linger() -> None:
-        try:
-            await for_ever()
-        finally:
-            await asyncio.sleep(0.05)
-
     async def main() -> None:
+        async def let_it_expire() -> None:
+            try:
+                await for_ever()
+            finally:
+                timeout.reschedule(asyncio.get_running_loop().time())
+                await for_ever()
+
         with pytest.raises(ExceptionGroup) as group:
-            async with asyncio.timeout(0.02):
-                await fails(linger)
+            async with asyncio.timeout(None) as timeout:
+                await fails(let_it_expire)
+        assert timeout.expired()
         assert group.value.subgroup(OSError) is not None
 
     run(main)
@@ -642,20 +671,22 @@ def test_one_loop_after_the_other_may_have_sessions_in_one_thread() -> None:
     assert [asyncio.run(main()), uvloop.run(main()), asyncio.run(main())] == [["a"]] * 3
 
 
-def test_a_session_may_begin_while_the_last_one_ends(run: Run) -> None:
+def test_a_session_may_begin_at_any_turn_of_the_loop_while_the_last_one_ends(run: Run) -> None:
     async def call() -> object:
         async with open_session(Pipeline(Passes())) as session:
             await session.push(Note("a"))
         return session.outcome
 
     async def main() -> list[object]:
-        tasks = []
-        for _ in range(40):
-            tasks.append(asyncio.create_task(call()))
-            await asyncio.sleep(0.0005)
-        return [await task for task in tasks]
+        outcomes: list[object] = []
+        for turns in range(30):
+            before = asyncio.create_task(call())
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            outcomes += [await call(), await before]
+        return outcomes
 
-    assert run(main) == ["ended"] * 40
+    assert run(main) == ["ended"] * 60
 
 
 def test_hundreds_of_sessions_run_beside_each_other(run: Run) -> None:
@@ -753,33 +784,29 @@ import uvloop
 from contextlib import asynccontextmanager
 
 import antiphon
-from antiphon import Actor, Pipeline, actor, on
-from antiphon.channels import StartFrame, TextFrame
+from antiphon import Actor, Pipeline, actor
 
 
 @actor
 class Leaves(Actor):
-    \"\"\"Tells this test when it is there, and when it has gone.\"\"\"
+    \"\"\"Tells this test when it has gone.\"\"\"
 
     @asynccontextmanager
     async def lifespan(self):
         yield
         print("left", flush=True)
 
-    @on(StartFrame)
-    def begin(self, frame):
-        print("ready", flush=True)
-
 
 async def main():
     async with antiphon.aio.open_session(Pipeline(Leaves())) as session:
+        asyncio.get_running_loop().call_later(0.05, print, "ready")
         await session.wait()
 """
 
 
 def interrupted(source: str) -> tuple[str, str]:
-    """What a program prints, from its start on, when SIGINT comes while its session runs; and its errors."""
-    argv = [sys.executable, "-X", "dev", "-c", TOP + textwrap.dedent(source)]
+    """What a program prints when SIGINT comes while its session runs and nothing happens; and its errors."""
+    argv = [sys.executable, "-u", "-X", "dev", "-c", TOP + textwrap.dedent(source)]
     with subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as program:
         try:
             assert program.stdout is not None
