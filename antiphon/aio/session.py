@@ -19,13 +19,14 @@ import trio
 from .. import actors
 from ..actors import Address, CellStatistics, Door, Observer, Pipeline
 from ..channels import CancelFrame, Direction, EndFrame, Frame
-from .guest_run import GuestRun, join_guest_run
+from ._guest_run import GuestRun, join_guest_run
 
 __all__ = ["Session", "Stream", "open_session"]
 
 
 class Stream:
-    """What leaves a session at one end: `async for frame in session.output`. Lifecycle frames aren't in it.
+    """What leaves a session at one end: `async for frame in session.output`. Lifecycle frames aren't in it. Made by a
+    session.
 
     Each frame goes to one reader. A reader that is cancelled while it waits has taken nothing.
     """

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import textwrap
 import threading
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Coroutine, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from typing import Protocol, TypeVar
 
@@ -25,7 +25,7 @@ import antiphon
 from antiphon import Actor, Address, ConfigurationError, Pipeline, actor, child, durable, on
 from antiphon.actors import Effects, Session
 from antiphon.aio import open_session
-from antiphon.channels import CancelFrame, InterruptionFrame, StartFrame
+from antiphon.channels import CancelFrame, Frame, InterruptionFrame, StartFrame
 from antiphon.scenarios import TraceRecorder
 from tests.actors.notes import Ask, Kept, Note, Order, Passes, texts
 
@@ -738,6 +738,31 @@ def test_a_session_whose_block_nobody_leaves_ends_with_the_program(run: Run) -> 
         return session
 
     assert run(main).outcome == "cancelled"
+
+
+@pytest.mark.parametrize("is_closed", [True, False], ids=["closed", "dropped"])
+def test_a_session_in_a_generator_that_is_not_read_to_its_end_is_cancelled(is_closed: bool, run: Run) -> None:
+    reasons: list[str | None] = []
+
+    async def heard() -> AsyncGenerator[Frame]:
+        async with open_session(Pipeline(HearsCancel(reasons.append), Passes())) as session:
+            output = session.output
+            await session.push(Note("a"))
+            async for frame in output:
+                yield frame
+
+    async def main() -> None:
+        frames = heard()
+        assert texts([await anext(frames)]) == ["a"]
+        if is_closed:
+            await frames.aclose()
+        else:
+            del frames
+            gc.collect()
+        await until(lambda: not trio.lowlevel.in_trio_run())
+
+    run(main)
+    assert reasons == ["GeneratorExit"]
 
 
 @pytest.mark.parametrize("factory", LOOPS.values(), ids=LOOPS)
