@@ -202,6 +202,33 @@ def test_async_handlers_run_in_trio(run: Run) -> None:
     assert run(main) == [trio.Cancelled.__module__]
 
 
+def test_what_a_plain_handler_starts_on_asyncios_side_runs_in_trio(run: Run) -> None:
+    @actor
+    class Starts(Actor):
+        """Starts a task, which sends a note, and a timer, which sends another one."""
+
+        @on(Order)
+        def start(self, frame: Order) -> Effects:
+            self.start_soon(self.later)
+            return antiphon.After(0.01, Ask("timer"))
+
+        async def later(self) -> None:
+            await trio.lowlevel.checkpoint()
+            await self.push(Note("task"))
+
+        @on(Ask)
+        def rings(self, message: Ask) -> Effects:
+            return Note(message.text)
+
+    async def main() -> list[str]:
+        async with open_session(Pipeline(Starts())) as session:
+            output = session.output
+            await session.push(Order(""))
+            return texts([await anext(output), await anext(output)])
+
+    assert run(main) == ["task", "timer"]
+
+
 def test_a_session_gives_its_values_and_takes_messages_in_both_directions(run: Run) -> None:
     async def main() -> None:
         async with open_session(Pipeline(Counts()), name="call") as session:
