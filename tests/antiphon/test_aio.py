@@ -767,6 +767,26 @@ def test_a_session_whose_block_nobody_leaves_ends_with_the_program(run: Run) -> 
     assert run(main).outcome == "cancelled"
 
 
+def test_a_second_loop_in_the_middle_of_a_session_of_the_first_is_told_so() -> None:
+    async def main() -> None:
+        async with open_session(Pipeline(Passes())):
+            raise AssertionError("the block began")
+
+    async def begin() -> AbstractAsyncContextManager[antiphon.aio.Session]:
+        block = open_session(Pipeline(Passes()))
+        await block.__aenter__()
+        return block
+
+    async def leave() -> None:
+        await block.__aexit__(None, None, None)
+
+    with asyncio.Runner() as first:
+        block = first.run(begin())
+        with pytest.raises(RuntimeError, match="another asyncio loop of this thread has sessions"):
+            asyncio.run(main())
+        first.run(leave())
+
+
 @pytest.mark.parametrize("is_closed", [True, False], ids=["closed", "dropped"])
 def test_a_session_in_a_generator_that_is_not_read_to_its_end_is_cancelled(is_closed: bool, run: Run) -> None:
     reasons: list[str | None] = []
