@@ -64,6 +64,7 @@ from .pipeline import (
 from .run import run as run
 from .session import (
     CellStatistics as CellStatistics,
+    OnFailure as OnFailure,
     Session as Session,
     Stream as Stream,
     open_session as open_session,

@@ -289,15 +289,33 @@ def has_lifespan(cls: type[Actor]) -> bool:
     return cls.lifespan is not Actor.lifespan
 
 
+CONTAINERS = (list, dict, set, bytearray)
+"""What an actor might change in its configuration, so that each instance gets its own."""
+
+
+def copied(container: Any) -> Any:
+    """The same containers once more, at any depth, with the very objects that they hold."""
+    # `deepcopy` copies whatever it isn't told to be copied already: a callable's object, too, with all that hangs on it.
+    shared: dict[int, object] = {}
+    seen: set[int] = set()
+    inside: list[Any] = [container]
+    while inside:
+        each = inside.pop()
+        if not isinstance(each, (*CONTAINERS, tuple, frozenset)):
+            shared[id(each)] = each
+        elif id(each) not in seen and not isinstance(each, bytearray):
+            seen.add(id(each))
+            inside += [*each, *each.values()] if isinstance(each, dict) else each
+    return copy.deepcopy(container, shared)
+
+
 def fresh(template: Actor) -> Any:
     """A new instance of the same configuration. Lists, dicts and sets are copied deeply; other objects are shared."""
     values: dict[str, Any] = {}
     for field in fields_of(type(template)):
         if field.init:
             value = getattr(template, field.name)
-            values[field.alias or field.name] = (
-                copy.deepcopy(value) if isinstance(value, (list, dict, set, bytearray)) else value
-            )
+            values[field.alias or field.name] = copied(value) if isinstance(value, CONTAINERS) else value
     return type(template)(**values)
 
 

@@ -398,10 +398,19 @@ class Dispatcher:
 
     # ---- turns
 
-    async def breathe(self) -> None:
-        """Let others have the loop; a new turn begins."""
+    @property
+    def is_turn_over(self) -> bool:
+        """Whether a frame like the last one that was pushed in might have to stop on its way."""
+        return self.steps < self.last_walk
+
+    def begin_turn(self) -> None:
+        """A new turn begins: others had the loop, or will have it at once."""
         self.steps = HANDLERS_A_TURN if self._chance is None else self._chance.randint(1, HANDLERS_A_TURN)
         self._slice_left = TURN_SECONDS
+
+    async def breathe(self) -> None:
+        """Let others have the loop; a new turn begins."""
+        self.begin_turn()
         await trio.lowlevel.checkpoint()
         self._begin_step()
 

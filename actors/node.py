@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, Protocol
 
 import trio
@@ -91,6 +92,8 @@ class Exit(_Stop):
         super().__init__(dispatcher, address, index)
         # `mailbox` is there once somebody reads what leaves; then it has a bound.
         self.readers = trio.lowlevel.ParkingLot()
+        self.on_arrival: Callable[[], object] = lambda: None
+        """For readers that aren't Trio tasks."""
 
     def keep(self, envelope: Envelope, route: Route, payer: Payer | None) -> None:
         frame, mailbox = envelope.frame, self.mailbox
@@ -100,6 +103,7 @@ class Exit(_Stop):
             return
         (mailbox.put_system if isinstance(frame, SystemFrame) else mailbox.put_ordered)(envelope)
         self.readers.unpark()
+        self.on_arrival()
         if payer is not None and envelope.direction is DOWN and not route.is_system and mailbox.is_overfull:
             payer.overfilled(self)
 

@@ -42,7 +42,7 @@ from .pipeline import Pipeline
 from .timers import Timers
 from .watch import Watch
 
-__all__ = ["CellStatistics", "Session", "Stream", "open_session"]
+__all__ = ["CellStatistics", "OnFailure", "Session", "Stream", "open_session"]
 
 Ended = Literal["ended", "cancelled"]
 OnFailure = Literal["end", "cancel", "continue"]
@@ -81,30 +81,43 @@ class Stream:
         return self
 
     async def __anext__(self) -> Frame:
-        mailbox = self._end.mailbox
-        assert mailbox is not None
         await trio.lowlevel.checkpoint_if_cancelled()
-        while not (mailbox.system or mailbox.ordered):
+        while (frame := self.take()) is None:
             if self._session.outcome is not None:
                 raise StopAsyncIteration
             await self._end.readers.park()
+        await trio.lowlevel.cancel_shielded_checkpoint()
+        return frame
+
+    # ---- what the runtime calls
+
+    def take(self) -> Frame | None:
+        """The next frame, if there is one."""
+        mailbox = self._end.mailbox
+        assert mailbox is not None
+        if not (mailbox.system or mailbox.ordered):
+            return None
         envelope = mailbox.take_system() if mailbox.system else mailbox.take_ordered()
         self._session.dispatcher.left(self._end, envelope)
         self._session.dispatcher.drain()
-        await trio.lowlevel.cancel_shielded_checkpoint()
         return cast(Frame, envelope.frame)
+
+    def tell_of_arrivals(self, hear: Callable[[], object]) -> None:
+        """Call `hear` in the very step in which a frame arrives: for a reader that is no Trio task."""
+        self._end.on_arrival = hear
 
 
 class _Pusher:
     """Who pushes from outside: told whose lane it has overfilled, and waits for all of them."""
 
-    __slots__ = ("overfull",)
+    __slots__ = ("full",)
 
     def __init__(self) -> None:
-        self.overfull: list[Node] = []
+        self.full: list[Mailbox] = []
 
     def overfilled(self, node: Node) -> None:
-        self.overfull.append(node)
+        assert node.mailbox is not None
+        self.full.append(node.mailbox)
 
 
 class Session:
@@ -161,25 +174,12 @@ class Session:
         say and aren't waited for.
         Raises `TypeError` for what isn't a frame, `trio.ClosedResourceError` when the session has ended.
         """
-        if direction not in (DOWN, UP):
-            raise ValueError(f"session.push(..., direction={direction!r}): it is 'down' or 'up'")
-        if FRAME_TYPES[type(frame)] is None and not isinstance(frame, Frame):
-            raise TypeError(f"session.push({frame!r}): this is no frame. {remedy_for(frame, say='session.send')}")
         await trio.lowlevel.checkpoint_if_cancelled()
-        self._check_open("push")
-        dispatcher = self.dispatcher
-        if FRAME_TYPES[type(frame)] is None:
-            self._do_what_it_says(frame)
-        else:
-            pusher = _Pusher()
-            dispatcher.send(frame, DOWN if direction == DOWN else UP, pusher)
-            for node in pusher.overfull:
-                assert node.mailbox is not None
-                await node.mailbox.wait_for_room()
-            if pusher.overfull:
-                return
-        if dispatcher.steps < dispatcher.last_walk:
-            await dispatcher.breathe()
+        full = self.put(frame, direction)
+        for mailbox in full:
+            await mailbox.wait_for_room()
+        if not full and self.dispatcher.is_turn_over:
+            await self.dispatcher.breathe()
 
     def _do_what_it_says(self, frame: Frame) -> None:
         if isinstance(frame, InterruptionFrame):
@@ -197,13 +197,8 @@ class Session:
 
         Raises `TypeError` for what is no address or no message, `trio.ClosedResourceError` when the session has ended.
         """
-        check_address("session.send", address)
         await trio.lowlevel.checkpoint_if_cancelled()
-        self._check_open("send")
-        if fault := fault_of_message(message):
-            raise TypeError(f"session.send({address}, ...): {fault}")
-        self.dispatcher.message(address, message, None)
-        self.dispatcher.drain()
+        self.post(address, message)
         if self.dispatcher.steps <= 0:
             await self.dispatcher.breathe()
 
@@ -224,10 +219,6 @@ class Session:
     async def wait(self) -> None:
         """Wait until the session has ended, by whomever."""
         await self._ended.wait()
-
-    def begin_cancel(self, frame: CancelFrame) -> None:
-        """As `cancel`, without waiting."""
-        self.lifecycle.begin_cancel(frame)
 
     def interrupt(self) -> None:
         """Begin the next epoch: everything interruptible is cut and dropped, in one step."""
@@ -276,6 +267,39 @@ class Session:
     def is_closing(self) -> bool:
         """Whether actors that fail now stay down."""
         return self.lifecycle.is_closing
+
+    def put(self, frame: Frame, direction: Direction = "down") -> list[Mailbox]:
+        """Bring a frame in, as `push` does, from outside any Trio task. Returns the mailboxes that have no room for
+        more: whoever put the frame should wait for room there.
+        """
+        if direction not in (DOWN, UP):
+            raise ValueError(f"session.push(..., direction={direction!r}): it is 'down' or 'up'")
+        if FRAME_TYPES[type(frame)] is None and not isinstance(frame, Frame):
+            raise TypeError(f"session.push({frame!r}): this is no frame. {remedy_for(frame, say='session.send')}")
+        self._check_open("push")
+        pusher = _Pusher()
+        if FRAME_TYPES[type(frame)] is None:
+            self._do_what_it_says(frame)
+        else:
+            self.dispatcher.send(frame, DOWN if direction == DOWN else UP, pusher)
+        return pusher.full
+
+    def post(self, address: Address, message: object) -> None:
+        """Send a message, as `send` does, from outside any Trio task."""
+        check_address("session.send", address)
+        self._check_open("send")
+        if fault := fault_of_message(message):
+            raise TypeError(f"session.send({address}, ...): {fault}")
+        self.dispatcher.message(address, message, None)
+        self.dispatcher.drain()
+
+    def begin_end(self, frame: EndFrame | StopFrame) -> None:
+        """As `end`, without waiting."""
+        self.lifecycle.begin_end(frame)
+
+    def begin_cancel(self, frame: CancelFrame) -> None:
+        """As `cancel`, without waiting."""
+        self.lifecycle.begin_cancel(frame)
 
     def spawn(self, run: Callable[..., Awaitable[object]], *arguments: object) -> None:
         self._nursery.start_soon(run, *arguments)

@@ -347,11 +347,8 @@ def methods_of(found: Definition) -> Iterator[ast.FunctionDef | ast.AsyncFunctio
     assert isinstance(found.node, ast.ClassDef)
     handlers = {each.name for each in handlers_in(found.node)}
     lines = found.path.read_text().splitlines()
-    end = next(
-        (n for n, line in enumerate(lines, 1) if line.strip() == "# ---- what the runtime calls"), len(lines) + 1
-    )
-    if not found.node.lineno < end < (found.node.end_lineno or 0):
-        end = len(lines) + 1
+    own = range(found.node.lineno, (found.node.end_lineno or 0) + 1)
+    end = next((n for n in own if lines[n - 1].strip() == "# ---- what the runtime calls"), own.stop)
     for each in found.node.body:
         if not isinstance(each, ast.FunctionDef | ast.AsyncFunctionDef) or each.lineno > end:
             continue
@@ -425,8 +422,9 @@ def module_sections(paths: Iterable[Path], names: Sequence[str], *, init: Path) 
 def package_page(folder: str) -> str:
     """A package's names, by the modules that define them."""
     init = ROOT / folder / "__init__.py"
+    title = folder.replace("/", ".").removeprefix("antiphon.")
     names = offered(init)
-    text = f"# antiphon.{folder}\n\n{NOTE}\n" + paragraph(ast.get_docstring(parsed(init)) or "")
+    text = f"# antiphon.{title}\n\n{NOTE}\n" + paragraph(ast.get_docstring(parsed(init)) or "")
     paths = [find(init, name).path for name in names]
     own = [path for path in dict.fromkeys(paths) if path.is_relative_to(ROOT / folder) and not is_frames(path)]
     if folder == "channels":
@@ -573,6 +571,7 @@ PAGES: Mapping[str, Callable[[], str]] = {
     "actors.md": lambda: package_page("actors"),
     "turn.md": lambda: package_page("turn"),
     "scenarios.md": lambda: package_page("scenarios"),
+    "aio.md": lambda: package_page("antiphon/aio"),
     "services.md": lambda: folder_page("actors/services", "Services"),
     "transports.md": lambda: folder_page("actors/transports", "Transports"),
     "engines.md": engines_page,

@@ -7,13 +7,18 @@ aren't re-exported: whoever wants one names its module.
 
 import ast
 import importlib
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+import antiphon
+
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = ["actors", "channels", "scenarios", "turn"]
+AIO = ROOT / "antiphon" / "aio"
 BY_NAME_ONLY = {"engines", "processors", "services", "transports"}
 
 
@@ -55,8 +60,8 @@ def names_of(part: Path) -> set[str]:
 
 
 def packages() -> list[Path]:
-    """The four, and each subpackage whose names they offer."""
-    tops = [ROOT / name for name in PACKAGES]
+    """The four and aio, and each subpackage whose names they offer."""
+    tops = [*(ROOT / name for name in PACKAGES), AIO]
     return [*tops, *(part.parent for top in tops for part in parts(top) if part.name == "__init__.py")]
 
 
@@ -70,9 +75,9 @@ def test_a_package_offers_what_its_modules_promise(package: Path) -> None:
     assert offered == expected, f"no __all__ in {package.name}/ promises: {sorted(offered - expected)}"
 
 
-@pytest.mark.parametrize("package", ["antiphon", *(f"antiphon.{name}" for name in PACKAGES)])
+@pytest.mark.parametrize("package", ["antiphon", "antiphon.aio", *(f"antiphon.{name}" for name in PACKAGES)])
 def test_each_offered_name_is_there(package: str) -> None:
-    file = ROOT / package.removeprefix("antiphon.") / "__init__.py"
+    file = (AIO if package == "antiphon.aio" else ROOT / package.removeprefix("antiphon.")) / "__init__.py"
     module = importlib.import_module(package)
     assert not [name for name in surface(file) if not hasattr(module, name)]
 
@@ -81,3 +86,16 @@ def test_the_front_door_offers_only_what_a_package_behind_it_offers() -> None:
     behind = set().union(*(surface(ROOT / name / "__init__.py") for name in PACKAGES))
     own = {path.stem for path in (ROOT / "antiphon").glob("*") if not path.is_symlink()}
     assert surface(ROOT / "antiphon" / "__init__.py") <= behind | own | {"__version__"}
+
+
+def test_aio_is_imported_when_it_is_asked_for_and_asyncio_not_before() -> None:
+    program = """
+import sys
+import antiphon
+assert "asyncio" not in sys.modules, "import antiphon imports asyncio"
+assert callable(antiphon.aio.open_session)
+assert "asyncio" in sys.modules
+"""
+    subprocess.run([sys.executable, "-c", program], check=True, timeout=60)
+    with pytest.raises(AttributeError, match="nothing_of_ours"):
+        antiphon.nothing_of_ours  # noqa: B018  # asking is what is tried

@@ -82,6 +82,38 @@ async def test_two_sessions_of_one_pipeline_share_nothing(autojump_clock: trio.t
         assert [await anext(output) for output in outputs] == [Note("one one 1 1"), Note("other other 1 1")]
 
 
+@actor
+class Calls(Actor):
+    """Calls what it was given, by name."""
+
+    functions: dict[str, tuple[Callable[[str], object], ...]]
+
+    @on(Note)
+    def call(self, frame: Note) -> None:
+        for function in self.functions.pop(frame.text):
+            function(frame.text)
+
+
+class Diary:
+    """Something of the application's."""
+
+    def __init__(self) -> None:
+        self.pages: list[str] = []
+
+    def write(self, text: str) -> None:
+        self.pages.append(text)
+
+
+@both
+@pytest.mark.rule("AD1")
+def test_what_a_container_of_the_configuration_holds_is_shared_methods_and_their_objects_too(direct: bool) -> None:
+    diary = Diary()
+    template = Calls({"a": (diary.write, diary.write)})
+    for _ in range(2):
+        play(Pipeline(template), [Note("a")], direct=direct)
+    assert diary.pages == ["a"] * 4
+
+
 @pytest.mark.rule("AD1")
 def test_the_same_actor_twice_in_one_pipeline_is_an_error() -> None:
     passes = Passes()
