@@ -463,7 +463,7 @@ class Cell(Node):
 
     # ---- the interruption step
 
-    def interrupt(self, epoch: int, by: Hand | None) -> None:
+    def interrupt(self, frame: InterruptionFrame, epoch: int, by: Hand | None) -> None:
         self.mailbox.interrupt(epoch)
         hand = self.ordered.hand
         if hand is not None and hand is not by and not hand.cut:
@@ -475,13 +475,15 @@ class Cell(Node):
         if self.routes[InterruptionFrame].handler is None or self.is_gone:
             return
         waiting = self.system.waiting
-        # Two wait where one was returned by a failure.
-        for older in [each for each in waiting if isinstance(each.frame, InterruptionFrame)]:
-            waiting.remove(older)
-            self.dispatcher.drop(older, "merged", self.address)
+        place = 0
+        if waiting:
+            # Two wait where one was returned by a failure.
+            for older in [each for each in waiting if isinstance(each.frame, InterruptionFrame)]:
+                waiting.remove(older)
+                self.dispatcher.drop(older, "merged", self.address)
+            place = 1 if waiting and isinstance(waiting[0].frame, StartFrame) else 0
         sender = None if by is None else by.cell.address
-        envelope = Envelope(InterruptionFrame(epoch), sender, None, epoch, True)
-        waiting.insert(1 if waiting and isinstance(waiting[0].frame, StartFrame) else 0, envelope)
+        waiting.insert(place, Envelope(frame, sender, None, epoch, True))
         self.ordered.hold |= GATED
 
     # ---- room

@@ -455,8 +455,9 @@ class Dispatcher:
         for end in (self.source, self.sink):
             if end.mailbox is not None:
                 end.mailbox.interrupt(self.epoch)
+        frame = InterruptionFrame(self.epoch)
         for cell in self.cells:
-            cell.interrupt(self.epoch, by)
+            cell.interrupt(frame, self.epoch, by)
         for cell in self.cells:
             if cell.system.waiting or cell.ordered.waiting:
                 self.schedule(cell)
