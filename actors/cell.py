@@ -24,7 +24,7 @@ from .dispatch import Dispatcher
 from .effects import LIFECYCLE, Address, After
 from .errors import Killed
 from .hand import Hand, hand_of, in_hand
-from .last_resort import abort_waits, moment_passes, unless_killed
+from .last_resort import abort_waits, moment_passes, was_killed
 from .node import BLOCKED, BUSY, CLOGGED, CLOSED, GATED, QUEUED, Lane, Node, Payer
 from .outside import Outside
 from .runner import attend
@@ -141,7 +141,7 @@ class Cell(Node):
                     self.fail(error)
                 else:
                     self._tell_failure(None, error)
-            elif unless_killed(error) is not None:
+            elif not was_killed(error):
                 raise
         finally:
             life.task = None

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import trio
 
+from .last_resort import was_killed
+
 if TYPE_CHECKING:
     from .cell import Cell
     from .hand import Hand
@@ -56,6 +58,9 @@ class Tasks:
         except Exception as error:
             if actor is cell.actor:
                 cell.fail(error)
+        except BaseException as error:
+            if not was_killed(error):
+                raise
         finally:
             self._running.discard(task)
             self.one_ended()
