@@ -580,13 +580,33 @@ class Cell(Node):
         if route.handler is not None and self.phase is Phase.OPEN:
             envelope = self.session.envelope(frame)
             if route.is_async:
-                with trio.move_on_after(self.grace) as scope:
-                    # In a lane of its own: what was cut may not have unwound yet.
-                    await attend(self, Lane(self.system.waiting, 0), route, envelope, scope)
+                await self._attend_cancel(route, envelope)
             else:
                 self.dispatcher.serve(self, route, envelope)
             self.dispatcher.drain()
         self._mark_ended()
+
+    async def _attend_cancel(self, route: Route, envelope: Envelope) -> None:
+        """In a task of its own: a handler that shields its wait keeps the session waiting for its grace, not longer."""
+        scope, done = trio.CancelScope(), trio.Event()
+
+        async def run() -> None:
+            try:
+                with scope:
+                    # In a lane of its own: what was cut may not have unwound yet.
+                    await attend(self, Lane(self.system.waiting, 0), route, envelope, scope)
+            except BaseException as error:
+                if not was_killed(error):
+                    raise
+            finally:
+                done.set()
+
+        self.session.spawn(run)
+        with trio.move_on_after(self.grace):
+            await done.wait()
+        if not done.is_set():
+            scope.cancel()
+            await moment_passes()
 
     def finish_messages(self) -> None:
         """Take what plain handlers can take of the system lane: an actor behind this one may just have sent its last
