@@ -208,9 +208,11 @@ class Cell(Node):
                 self._settle(lane.hand, blamed=False)
         self.tasks.cut_all()
 
-    def finish(self) -> None:
-        """The actor has done its work."""
+    def finish(self, *, at_end: bool = False) -> None:
+        """The actor has done its work; `at_end`, with the handler of EndFrame or StopFrame."""
         if not self.is_down:
+            if at_end:
+                self._mark_ended()
             self.go_down()
             self.supervisor.child_finished(self)
 

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 import trio
 
-from ..channels.frames import Frame, InterruptionFrame
+from ..channels.frames import EndFrame, Frame, InterruptionFrame, StopFrame
 from ..channels.mailbox import DOWN, UP, Direction, Envelope
 from .actor import Route
 from .delivery import Delivery, Dropped, DropReason
@@ -120,6 +120,8 @@ class Dispatcher:
         if envelope is not None:
             node = cell.down if envelope.direction is DOWN else cell.up
             self.carry(envelope, node, hand if hand.waits else None)
+        if hand.root.finishes and hand.root.envelope is None:
+            cell.finish()  # said by a task, so no handler's end is waited for
         self._end_step(steps, is_first=is_first)
 
     def message(self, address: Address, message: object, sender: Address | None) -> None:
@@ -252,13 +254,17 @@ class Dispatcher:
         else:
             hand = Hand.for_handler(cell, envelope, ordered=not route.is_system and envelope.direction is not None)
             made = self.happen(hand, effects if facts is None else (result,))
+            if made is not None and hand.finishes:
+                # It goes before what its actor lets pass once it has ended.
+                self._put_for(hand, made)
+                made = None
             for node in hand.overfull:
                 cell.overfilled(node)
         if cell.transaction is not None:
             done, cell.transaction = cell.transaction, None
             done.commit()
         if hand is not None and hand.finishes:
-            cell.finish()
+            cell.finish(at_end=isinstance(frame, (EndFrame, StopFrame)))
         return made
 
     def happen(self, hand: Hand, effects: Sequence[Effect]) -> Envelope | None:
