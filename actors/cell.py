@@ -221,15 +221,20 @@ class Cell(Node):
         self.go_down()
         self.phase, self.is_gone, self._passes = Phase.GONE, True, passes
         self.supervisor.forget(self)
+        ends: list[EndFrame | StopFrame] = []
         if passes:
             self._let_pass()
         else:
+            ends += [each.frame for each in self.ordered.waiting if isinstance(each.frame, (EndFrame, StopFrame))]
             self.mailbox.clear(reason)
         self.mailbox.release_senders()
         for message in list(self.timers):
             self.disarm(message)
         self.pass_start()
         self._let_next_start()
+        for frame in ends:
+            if not self.session.is_closing:
+                self.session.lifecycle.pass_end(self, frame)
 
     def _let_pass(self) -> None:
         """What waits goes on, in its order; messages have nobody to go to."""

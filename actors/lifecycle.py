@@ -77,12 +77,8 @@ class Lifecycle:
 
     def give_up(self, cell: Cell) -> None:
         """An actor that gets on with nothing while the session ends is ended; EndFrame goes on without it."""
-        frame = self._ending
-        assert frame is not None
         cell.abandon("cancelled")
         self._session.spawn(cell.stop)
-        if not cell.has_ended:  # else its handler had begun, and EndFrame has gone on by itself
-            self._end_at(cell.down, frame)
         self._session.dispatcher.drain()
 
     def _end_at(self, node: Node, frame: EndFrame | StopFrame) -> None:
