@@ -70,7 +70,6 @@ class Lifecycle:
         if self._ending is None and not self.is_closing:
             self._ending = frame
             self._end_at(self._session.dispatcher.source.down, frame)
-            self._session.dispatcher.drain()
 
     def pass_end(self, cell: Cell, frame: EndFrame | StopFrame) -> None:
         self._end_at(cell.down, frame)

@@ -178,6 +178,7 @@ class Session:
             self.interrupt()
         elif isinstance(frame, (EndFrame, StopFrame)):
             self.lifecycle.begin_end(frame)
+            self.dispatcher.drain()
         elif isinstance(frame, CancelFrame):
             self.begin_cancel(frame)
         else:
@@ -204,6 +205,7 @@ class Session:
         waits, the end goes on.
         """
         self.lifecycle.begin_end(EndFrame(reason))
+        self.dispatcher.drain()
         await self._ended.wait()
 
     async def cancel(self, reason: str | None = None) -> None:
@@ -422,6 +424,7 @@ async def open_session(
             else:
                 if session.outcome is None:
                     session.lifecycle.begin_end(EndFrame())
+                    session.dispatcher.drain()
                     try:
                         await session.wait()
                     except trio.Cancelled:
