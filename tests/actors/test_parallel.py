@@ -37,7 +37,7 @@ from antiphon.channels import (
     StartFrame,
     StopFrame,
 )
-from antiphon.scenarios import Item, Kill, Sleep, Trace, TraceRecorder, play
+from antiphon.scenarios import Kill, Sleep, Trace, TraceRecorder, play
 from tests.actors.notes import Alarm, Kept, Note, Order, Passes, Slow, both, texts
 
 KINDS = pytest.mark.parametrize("kind", [Note, Kept, Alarm])
@@ -180,6 +180,18 @@ def test_a_frame_has_entered_all_branches_before_another_enters_any(direct: bool
 
 @both
 @pytest.mark.rule("PA1")
+def test_who_interrupts_in_one_branch_finds_the_frame_in_all_others(direct: bool) -> None:
+    def cut(frame: Any) -> Effects:
+        return [Interrupt(), Kept("cut")]
+
+    pipeline = Pipeline(Parallel(Pipeline(Does(cut, name="a")), Pipeline(Slow(name="b")), Pipeline(Slow(name="c"))))
+    trace = play(pipeline, [Note("x")], direct=direct)
+    assert "stale" not in [each.reason for each in trace.dropped]
+    assert texts(trace.down) == ["cut"]
+
+
+@both
+@pytest.mark.rule("PA1")
 def test_a_request_that_leaves_by_an_empty_branch_ends_the_session_after_it_has_entered_all(direct: bool) -> None:
     pipeline = Pipeline(Parallel(Pipeline(), Pipeline(HearsOfTheEnd())))
     trace = play(pipeline, [EndWorkerFrame()], direct=direct)
@@ -310,6 +322,15 @@ def test_equality_plays_no_part(does: type[Any], direct: bool) -> None:
 
 
 @both
+@pytest.mark.rule("PA2")
+@pytest.mark.parametrize(("how", "left"), [(lambda frame: frame, 1), (attrs.evolve, 2), (lambda frame: Down(frame), 1)])
+def test_the_same_holds_for_what_is_returned_alone(how: Callable[[Any], Effects], left: int, direct: bool) -> None:
+    trace = play(Pipeline(Parallel(Pipeline(Does(how), Passes()), Pipeline())), [Note("x")], direct=direct)
+    assert len(trace.down) == left
+    assert len(merged(trace)) == 2 - left
+
+
+@both
 @DOERS
 @pytest.mark.rule("PA2")
 @pytest.mark.parametrize(("direction", "wrap"), [("up", Up), ("both", Both)])
@@ -357,6 +378,7 @@ async def test_what_is_pushed_in_at_the_end_goes_up_through_all_branches(
     pipeline = Pipeline(Parallel(Pipeline(Passes(name="a"), Passes(name="b")), Pipeline(Passes(name="c")), Pipeline()))
     async with open_session(pipeline, direct=direct, observers=[recorder]) as session:
         await session.push(Note("x"), direction="up")
+        await trio.testing.wait_all_tasks_blocked()  # the end, on its way down, would overtake it
     got = [each.receiver.name for each in recorder.deliveries if each.frame == Note("x")]
     assert sorted(got) == ["a", "b", "c", "source"]
     assert got.index("b") < got.index("a")
@@ -463,6 +485,14 @@ def test_start_enters_all_branches_and_leaves_with_the_first(direct: bool) -> No
     starts = [(each.receiver.name, each.time) for each in trace.deliveries if isinstance(each.frame, StartFrame)]
     assert sorted(starts) == [("behind", 0.0), ("quick", 0.0), ("sink", 0.0), ("slow", 0.0)]
     assert starts.index(("quick", 0.0)) < starts.index(("behind", 0.0))
+
+
+@both
+@pytest.mark.rule("PA3")
+def test_start_leaves_the_session_once(direct: bool) -> None:
+    branches = [Pipeline(Starts(enter=float(seconds))) for seconds in range(3)]
+    trace = play(Pipeline(Parallel(*branches), Parallel(*(Pipeline() for _ in range(3)))), [Sleep(5)], direct=direct)
+    assert at_end(trace, StartFrame) == [0.0]
 
 
 @both
