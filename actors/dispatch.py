@@ -264,6 +264,7 @@ class Dispatcher:
             done, cell.transaction = cell.transaction, None
             done.commit()
         if hand is not None and hand.finishes:
+            cell.handled(frame, envelope.epoch)
             cell.finish(at_end=isinstance(frame, (EndFrame, StopFrame)))
         return made
 
