@@ -247,6 +247,7 @@ class Cell(Node):
             elif envelope.direction is None:
                 self.dispatcher.drop(envelope, "finished", self.address)
             else:
+                envelope.failures = 0  # they were this actor's, the next one has its own
                 self.dispatcher.put(envelope, self.down if envelope.direction is DOWN else self.up, None)
 
     # ---- the mailbox

@@ -27,7 +27,7 @@ from antiphon import (
     state,
 )
 from antiphon.actors import Child, Effects, Killed
-from antiphon.channels import CancelFrame, EndFrame, ErrorFrame, Frame, StartFrame, StopFrame
+from antiphon.channels import CancelFrame, EndFrame, ErrorFrame, Frame, InterruptionFrame, StartFrame, StopFrame
 from antiphon.scenarios import Item, Kill, Sleep, Trace, TraceRecorder, play
 from tests.actors.notes import Alarm, Ask, Note, Order, Passes, both, texts
 
@@ -547,6 +547,90 @@ def test_a_permanent_actor_that_finishes_is_restarted_and_it_counts(direct: bool
     trace = play(pipeline, [Note("stop"), Sleep(1)] * 3, direct=direct)
     assert isinstance(trace.ended, ExceptionGroup)
     assert "finishes, though it is permanent: say child(..., restart='transient')" in str(trace.ended)
+
+
+@both
+@pytest.mark.rule("SU8", "IN4")
+@pytest.mark.parametrize("kind", ["plain", "async"])
+def test_who_finishes_as_it_hears_of_an_interruption_goes_on_after_its_restart(kind: str, direct: bool) -> None:
+    finishes = FinishesAtInterruption() if kind == "plain" else FinishesAtInterruptionLater()
+    trace = play(Pipeline(finishes), [InterruptionFrame(), Sleep(1), Note("x")], direct=direct)
+    assert len(trace.restarts) == 1
+    assert texts(trace.down) == ["x"]
+
+
+@actor
+class FinishesAtInterruption(Passes):
+    """Has done its work when it is interrupted."""
+
+    @on(InterruptionFrame)
+    def stop(self, frame: InterruptionFrame) -> Effects:
+        return Finish()
+
+
+@actor
+class FinishesAtInterruptionLater(Passes):
+    """The same in an async handler."""
+
+    @on(InterruptionFrame)
+    async def stop(self, frame: InterruptionFrame) -> Effects:
+        return Finish()
+
+
+@both
+@pytest.mark.rule("SU8", "IN1")
+def test_a_finish_that_was_pushed_holds_also_when_its_handler_is_cut(direct: bool) -> None:
+    pipeline = Pipeline(child(FinishesAndWaits(), restart="transient"))
+    trace = play(pipeline, [Note("1"), Sleep(1), InterruptionFrame(), Note("2")], direct=direct)
+    assert trace.handled_by("finishes_and_waits") == (Note("1"),)
+    assert texts(trace.down) == ["2"]
+
+
+@actor
+class FinishesAndWaits(Actor):
+    """Says that it has done its work, and isn't done with the frame in hand yet."""
+
+    @on(Note)
+    async def take(self, frame: Note) -> None:
+        await self.push(Finish())
+        await trio.sleep(9)
+
+
+@both
+@pytest.mark.rule("SU8", "SU4")
+@pytest.mark.parametrize("restart", ["permanent", "temporary"])
+def test_a_frame_that_passes_whom_it_has_failed_is_new_to_the_next(restart: Any, direct: bool) -> None:
+    """The next one that fails with it gets it again, as anybody would."""
+    fails = FailsOnce(OnceOnly())
+    pipeline = Pipeline(child(FailsOnce(OnceOnly()), restart="temporary"), child(fails, restart=restart), *keeps("c"))
+    trace = play(pipeline, [Note("x")], direct=direct)
+    assert len(trace.failures) == 2
+    assert texts(trace.down) == ["x"]
+    assert len(trace.handled_by("fails_once_2")) == (2 if restart == "permanent" else 1)
+
+
+class OnceOnly:
+    """Fails the first time."""
+
+    def __init__(self) -> None:
+        self.has_failed = False
+
+    def __call__(self) -> None:
+        if not self.has_failed:
+            self.has_failed = True
+            raise Crash("once")
+
+
+@actor
+class FailsOnce(Actor):
+    """Fails at its first frame."""
+
+    fail: Callable[[], None]
+
+    @on(Note)
+    def take(self, frame: Note) -> Effects:
+        self.fail()
+        return frame
 
 
 @both
