@@ -90,6 +90,8 @@ class Dispatcher:
         self._chance = chance if virtual and not direct else None
         self._idle: list[Runner] = []
         self._called = False
+        self.is_over = False
+        """Whether the session has ended, and its runners with it; what left before may still be read."""
 
     # ---- sending
 
@@ -378,7 +380,7 @@ class Dispatcher:
 
     def call_runner(self) -> None:
         """Let a runner look what is ready, if none has been called yet."""
-        if not self._called and (self._ready or self._due):
+        if not (self._called or self.is_over) and (self._ready or self._due):
             self._called = True
             if self._idle:
                 self._idle.pop().wake()

@@ -326,6 +326,7 @@ class Session:
     def finish(self, how: Ended) -> None:
         """All actors have left."""
         self.outcome = self._failure or how
+        self.dispatcher.is_over = True
         if self._failure is not None:
             self.on_failed()
         self.dispatcher.observers.tell("ended", self.outcome)
