@@ -513,7 +513,8 @@ class _Teller:
         )
         if chosen is None:
             return self.find(delivery, is_drop=True)
-        if chosen not in passing and chosen.way is not None and isinstance(chosen.way.receiver, Copies):
+        is_beyond = chosen not in passing and place != chosen.sender
+        if is_beyond and chosen.way is not None and isinstance(chosen.way.receiver, Copies):
             # Another than thought has come out before, and this one is where that one was thought to be.
             chosen.way.receiver.has_come_out = True
         if chosen.receiver != place:
@@ -541,7 +542,9 @@ class _Teller:
         it may be another than the model thought that has come out before.
         """
         sender = None if delivery.sender is None else delivery.sender.name
-        key = self.key(delivery.frame, sender, delivery.direction, delivery.receiver.name)
+        return self.may_be_mistaken(self.key(delivery.frame, sender, delivery.direction, delivery.receiver.name))
+
+    def may_be_mistaken(self, key: object) -> bool:
         ways = [each.way for each in self.open.get(key, ()) if each.way is not None]
         branches = {copies for way in ways for copies in (*way.tokens, *way.entered)}
         return len(branches) > 1 and any(way.has_come_out for way in ways)
@@ -1115,7 +1118,8 @@ class _Teller:
                 self.complain("CH5", f"never told of: {sending}")
         for sending in self.account.sendings:
             copies = sending.way.receiver if sending.way is not None else None
-            if isinstance(copies, Copies) and copies.merged and not copies.has_come_out:
+            key = self.key(sending.item, sending.sender, sending.direction, sending.receiver)
+            if isinstance(copies, Copies) and copies.merged and not (copies.has_come_out or self.may_be_mistaken(key)):
                 self.complain("PA2", f"merged at {copies.fork}, and none has come out: {sending}")
         for (name, tick), moment in self.timers.items():
             if moment < end and self.actors[name].handles(tick) and (name, tick) not in self.uncertain_timers:
