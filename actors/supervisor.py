@@ -147,6 +147,8 @@ class Supervisor:
         with repair.scope:
             if not told:
                 self._tell_upstream(story)
+            if repair.scope.cancel_called:
+                return  # superseded, so it isn't this one's any more to give up
             if story.is_hopeless or len(self._counted) > self.max_restarts:
                 self._escalate(story, repair)
                 return

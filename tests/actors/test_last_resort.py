@@ -107,7 +107,7 @@ async def test_whoever_shields_its_wait_is_ended_when_its_grace_is_over(
     # End waits for the grace of an actor that gets on with nothing, and then as long for it to leave.
     most = GRACE if ending == "cancel" else 2 * GRACE
     assert await seconds_to_end(pipeline, ending, direct, recorder) <= most + 0.01
-    trace = recorder.trace(durable={}, ended=None)
+    trace = recorder.trace(durable={}, ended="")
     assert trace.failures == ()
     if where != "entering":  # that one had been cancelled already, and nobody waits to say so
         assert {each.address.name for each in trace.stalls} == {"stubborn"}

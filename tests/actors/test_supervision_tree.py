@@ -480,7 +480,7 @@ def test_who_finishes_has_said_its_last_and_what_waits_behind_it_passes_by_in_or
     trace = play(pipeline, [tuple(map(kind, ("1", "stop", "2", "3", "4"))), kind("5"), EndFrame()], direct=direct)
     assert texts(trace.down) == ["1", "bye", "2", "3", "4", "5"]
     assert trace.durable["finishes"] == {"count": 2}
-    assert trace.dropped == trace.restarts == trace.failures == trace.up == ()
+    assert not (trace.dropped or trace.restarts or trace.failures or trace.up)
     assert trace.ended == "ended"
 
 
@@ -506,7 +506,7 @@ def test_an_actor_may_finish_anywhere_in_its_life(last: type[Frame], how: str, r
     trace = play(pipeline, [Note("1"), Sleep(3), Note("2"), last()], direct=direct)
     assert texts(trace.down) == ["1", "2"]
     assert trace.durable["finishes"] == {"count": {"entering": 0, "start": 0, "lifespan task": 1}.get(how, 2)}
-    assert trace.failures == trace.restarts == ()
+    assert not (trace.failures or trace.restarts)
     assert trace.ended == ("cancelled" if last is CancelFrame else "ended")
 
 
@@ -783,6 +783,23 @@ def test_a_failure_during_a_restart_at_another_level_ends_well(
         for each in own:
             alive += {"+": 1, "-": -1}.get(each[0], 0)
             assert alive in (0, 1), own
+
+
+@both
+@pytest.mark.rule("SU7", "SU9")
+@pytest.mark.parametrize("kills", ["ca", "ac", "cba", "cc"])
+def test_who_fails_inside_just_before_all_is_restarted_around_it_gives_up_nothing_more(
+    kills: str, direct: bool
+) -> None:
+    log: list[str] = []
+    a, b, c = (Lives(log.append, leave=0.5, name=name) for name in "abc")
+    inner = Pipeline(b, c, strategy="one_for_all", max_restarts=0)
+    pipeline = Pipeline(a, Pipeline(inner), strategy="one_for_all", max_restarts=2)
+    together = tuple(Kill(name) for name in kills)
+    trace = play(pipeline, [Sleep(1), together, Sleep(5), Note("x"), EndFrame()], direct=direct)
+    assert trace.ended == "ended"
+    assert texts(trace.down) == ["x"]
+    assert [each.address.name for each in trace.restarts] == list("abc" if "a" in kills else "bc")
 
 
 @both
