@@ -490,7 +490,8 @@ class Cell(Node):
         room.
         """
         mailbox = node.mailbox
-        if node.index <= self.index or mailbox is None:
+        # An interruption by the same handler may have made room meanwhile.
+        if node.index <= self.index or mailbox is None or not mailbox.is_overfull:
             return
         self._clogs.append(node)
         self._waits_for.append(node)
