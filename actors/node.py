@@ -147,7 +147,8 @@ class Fork(_Stop):
     def _split(self, envelope: Envelope, payer: Payer | None) -> None:
         forks = self.forks
         shared = Token(forks, envelope.token)
-        forks.leaving = leaving = []
+        leaving: list[tuple[Fork, Envelope, Payer | None]] = []
+        forks.leaving = leaving
         for node in self.inner:
             copy = envelope.copy()
             copy.token = shared

@@ -1112,6 +1112,9 @@ class _Teller:
         self.account.is_vague = self.is_vague
         end = min(self.account.closing_since, self.time)
         for sending in self.account.sendings:
+            key = self.key(sending.item, sending.sender, sending.direction, sending.receiver)
+            if self.may_be_mistaken(key):
+                continue
             if sending.state == "waiting" and not sending.may_be_missing:
                 self.complain("CH5", f"lost: {sending}")
             elif sending.state.startswith("due") and not (sending.was_sent_with_interruption or sending.may_be_missing):
