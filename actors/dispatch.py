@@ -256,10 +256,6 @@ class Dispatcher:
         else:
             hand = Hand.for_handler(cell, envelope, ordered=not route.is_system and envelope.direction is not None)
             made = self.happen(hand, effects if facts is None else (result,))
-            if made is not None and hand.finishes:
-                # It goes before what its actor lets pass once it has ended.
-                self._put_for(hand, made)
-                made = None
             for node in hand.overfull:
                 cell.overfilled(node)
         if cell.transaction is not None:
@@ -297,6 +293,10 @@ class Dispatcher:
                 self._put_for(hand, last)
                 last = None
             self._do(hand, inner)
+        if last is not None and hand.root.finishes:
+            # It goes before what its actor lets pass once it has ended, and whoever goes down with it begins it later.
+            self._put_for(hand, last)
+            last = None
         return last
 
     def _then(

@@ -550,6 +550,34 @@ def test_a_permanent_actor_that_finishes_is_restarted_and_it_counts(direct: bool
 
 
 @both
+@pytest.mark.rule("SU8", "DL2")
+@pytest.mark.parametrize(("kind", "how"), [(Note, "plain"), (Order, "returned")])
+def test_whoever_is_restarted_with_one_that_finishes_begins_its_last_word_in_its_next_life(
+    kind: type[Any], how: str, direct: bool
+) -> None:
+    trace = play(Pipeline(Finishes(how), Counts(), strategy="one_for_all"), [kind("stop")], direct=direct)
+    assert len(trace.restarts) == 2
+    assert texts(trace.handled_by("counts")) == ["bye"]
+    assert trace.durable["counts"] == {"starts": 2, "starts_before": 2}
+
+
+@actor
+class Counts(Actor):
+    """Counts how often it has begun before its first frame."""
+
+    starts: int = durable(0)
+    starts_before: int = durable(0)
+
+    @on(StartFrame)
+    def start(self, frame: StartFrame) -> None:
+        self.starts += 1
+
+    @on(Note, Order)
+    def take(self, frame: Frame) -> None:
+        self.starts_before = self.starts
+
+
+@both
 @pytest.mark.rule("SU8", "IN4")
 @pytest.mark.parametrize("kind", ["plain", "async"])
 def test_who_finishes_as_it_hears_of_an_interruption_goes_on_after_its_restart(kind: str, direct: bool) -> None:
