@@ -1119,10 +1119,17 @@ class _Teller:
                 self.complain("CH5", f"lost: {sending}")
             elif sending.state.startswith("due") and not (sending.was_sent_with_interruption or sending.may_be_missing):
                 self.complain("CH5", f"never told of: {sending}")
+        mistaken = {
+            copies
+            for key, sendings in self.open.items()
+            if self.may_be_mistaken(key)
+            for each in sendings
+            if each.way is not None
+            for copies in (*each.way.tokens, *each.way.entered, each.way.receiver)
+        }
         for sending in self.account.sendings:
             copies = sending.way.receiver if sending.way is not None else None
-            key = self.key(sending.item, sending.sender, sending.direction, sending.receiver)
-            if isinstance(copies, Copies) and copies.merged and not (copies.has_come_out or self.may_be_mistaken(key)):
+            if isinstance(copies, Copies) and copies.merged and not (copies.has_come_out or copies in mistaken):
                 self.complain("PA2", f"merged at {copies.fork}, and none has come out: {sending}")
         for (name, tick), moment in self.timers.items():
             if moment < end and self.actors[name].handles(tick) and (name, tick) not in self.uncertain_timers:
