@@ -119,11 +119,11 @@ class Dispatcher:
                 if fault := fault_of(effect, None if hand.envelope is None else hand.envelope.frame):
                     raise TypeError(f"{cell.address}: {type(cell.actor).__name__}.push() was given {fault}")
             envelope = self.happen(hand, effects)
+            if hand.root.finishes and hand.root.envelope is None:
+                cell.finish()  # said by a task, so no handler's end is waited for
         if envelope is not None:
             node = cell.down if envelope.direction is DOWN else cell.up
             self.carry(envelope, node, hand if hand.waits else None)
-        if hand.root.finishes and hand.root.envelope is None:
-            cell.finish()  # said by a task, so no handler's end is waited for
         self._end_step(steps, is_first=is_first)
 
     def message(self, address: Address, message: object, sender: Address | None) -> None:
