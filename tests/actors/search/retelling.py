@@ -875,10 +875,10 @@ class _Teller:
             self.actors[delivery.receiver.name].awaits_end = False
         if isinstance(item, (*LIFECYCLE, ErrorFrame)):
             return
-        if isinstance(item, Tick) and reason == "finished" and self.actors[delivery.receiver.name].is_gone:
+        if isinstance(item, Tick) and self.actors[delivery.receiver.name].is_gone:
             if (waiting := self.find(delivery, is_drop=True)) is not None:
                 waiting.state = "ended"
-            return  # its timer ran until it was gone
+            return  # its timer ran until it was gone, which is a moment later than the model has it
         sending = self.find_dropped(entry)
         if isinstance(item, InterruptionFrame) and self.actors[delivery.receiver.name].is_gone:
             if sending is not None:
