@@ -24,7 +24,7 @@ from .dispatch import Dispatcher
 from .effects import LIFECYCLE, Address, After
 from .errors import Killed
 from .hand import Hand, hand_of, in_hand
-from .last_resort import abort_waits, moment_passes, unless_killed
+from .last_resort import abort_waits, moment_passes, was_killed
 from .node import BLOCKED, BUSY, CLOGGED, CLOSED, GATED, QUEUED, Lane, Node, Payer
 from .outside import Outside
 from .runner import attend
@@ -145,7 +145,7 @@ class Cell(Node):
                     self.fail(error)
                 else:
                     self._tell_failure(None, error)
-            elif unless_killed(error) is not None:
+            elif not was_killed(error):
                 raise
         finally:
             life.task = None
@@ -214,9 +214,11 @@ class Cell(Node):
                 self._settle(lane.hand, blamed=False)
         self.tasks.cut_all()
 
-    def finish(self) -> None:
-        """The actor has done its work."""
+    def finish(self, *, at_end: bool = False) -> None:
+        """The actor has done its work; `at_end`, with the handler of EndFrame or StopFrame."""
         if not self.is_down:
+            if at_end:
+                self._mark_ended()
             self.go_down()
             self.supervisor.child_finished(self)
 
@@ -225,15 +227,20 @@ class Cell(Node):
         self.go_down()
         self.phase, self.is_gone, self._passes = Phase.GONE, True, passes
         self.supervisor.forget(self)
+        ends: list[EndFrame | StopFrame] = []
         if passes:
             self._let_pass()
         else:
+            ends += [each.frame for each in self.ordered.waiting if isinstance(each.frame, (EndFrame, StopFrame))]
             self.mailbox.clear(reason)
         self.mailbox.release_senders()
         for message in list(self.timers):
             self.disarm(message)
         self.pass_start()
         self._let_next_start()
+        for frame in ends:
+            if not self.session.is_closing:
+                self.session.lifecycle.pass_end(self, frame)
 
     def _let_pass(self) -> None:
         """What waits goes on, in its order; messages have nobody to go to."""
@@ -246,6 +253,7 @@ class Cell(Node):
             elif envelope.direction is None:
                 self.dispatcher.drop(envelope, "finished", self.address)
             else:
+                envelope.failures = 0  # they were this actor's, the next one has its own
                 self.dispatcher.put(envelope, self.down if envelope.direction is DOWN else self.up, None)
 
     # ---- the mailbox

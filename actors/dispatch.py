@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 import trio
 
-from ..channels.frames import Frame, InterruptionFrame
+from ..channels.frames import EndFrame, Frame, InterruptionFrame, StopFrame
 from ..channels.mailbox import DOWN, UP, Direction, Envelope
 from .actor import Route
 from .delivery import Delivery, Dropped, DropReason
@@ -123,6 +123,8 @@ class Dispatcher:
                 if fault := fault_of(effect, None if hand.envelope is None else hand.envelope.frame):
                     raise TypeError(f"{cell.address}: {type(cell.actor).__name__}.push() was given {fault}")
             envelope = self.happen(hand, effects)
+            if hand.root.finishes and hand.root.envelope is None:
+                cell.finish()  # said by a task, so no handler's end is waited for
         if envelope is not None:
             node = cell.down if envelope.direction is DOWN else cell.up
             self.carry(envelope, node, hand if hand.waits else None)
@@ -268,7 +270,8 @@ class Dispatcher:
             done, cell.transaction = cell.transaction, None
             done.commit()
         if hand is not None and hand.finishes:
-            cell.finish()
+            cell.handled(frame, envelope.epoch)
+            cell.finish(at_end=isinstance(frame, (EndFrame, StopFrame)))
         return made
 
     def happen(self, hand: Hand, effects: Sequence[Effect]) -> Envelope | None:
@@ -298,6 +301,10 @@ class Dispatcher:
                 self._put_for(hand, last)
                 last = None
             self._do(hand, inner)
+        if last is not None and hand.root.finishes:
+            # It goes before what its actor lets pass once it has ended, and whoever goes down with it begins it later.
+            self._put_for(hand, last)
+            last = None
         return last
 
     def _then(

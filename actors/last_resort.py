@@ -49,11 +49,9 @@ def _raise() -> NoReturn:
     raise ActorKilled("its grace is over, and it shields its wait")
 
 
-def unless_killed(error: BaseException) -> BaseException | None:
-    """What is left of an error without `ActorKilled`."""
-    if isinstance(error, ActorKilled):
-        return None
+def was_killed(error: BaseException) -> bool:
+    """Whether it is `ActorKilled`, perhaps together with errors of what ended with it: then it has done its work."""
     if isinstance(error, BaseExceptionGroup):
-        rest: BaseException | None = error.split(ActorKilled)[1]
-        return rest
-    return error
+        killed, rest = error.split(ActorKilled)
+        return killed is not None and (rest is None or isinstance(rest, Exception))
+    return isinstance(error, ActorKilled)

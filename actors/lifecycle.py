@@ -78,21 +78,15 @@ class Lifecycle:
             self._ending = frame
             self._graces_left = sum(cell.grace for cell in self._session.dispatcher.cells)
             self._end_at(self._session.dispatcher.source.down, frame)
-            self._session.dispatcher.drain()
 
     def pass_end(self, cell: Cell, frame: EndFrame | StopFrame) -> None:
         self._end_at(cell.down, frame)
 
     def give_up(self, cell: Cell) -> None:
         """An actor that gets on with nothing while the session ends is ended; EndFrame goes on without it."""
-        frame = self._ending
-        assert frame is not None
         self._graces_left -= cell.grace
-        end_was_there = cell.end_waits
-        cell.abandon("cancelled")
+        cell.abandon("cancelled")  # EndFrame goes on from there, if it had come
         self._session.spawn(cell.stop, min(cell.grace, max(self._graces_left, AT_LEAST)))
-        if end_was_there and not cell.has_ended:  # else its handler had begun, and EndFrame has gone on by itself
-            self._end_at(cell.down, frame)
         self._session.dispatcher.drain()
 
     def _end_at(self, node: Node, frame: EndFrame | StopFrame) -> None:

@@ -129,6 +129,8 @@ class Forks:
         self.has_started = False
         self.ends_due = 0
         """Branches that have yet to let EndFrame out."""
+        self.leaving: list[tuple[Fork, Envelope, Payer | None]] | None = None
+        """While a frame enters the branches: what leaves by those in which nobody handles it."""
 
 
 class Fork(_Stop):
@@ -143,12 +145,27 @@ class Fork(_Stop):
     def keep(self, envelope: Envelope, route: Route, payer: Payer | None) -> None:
         enters: Direction = DOWN if self is self.forks.top else "up"
         if envelope.direction == enters:
-            shared = Token(self.forks, envelope.token)
-            for node in self.inner:
-                copy = envelope.copy()
-                copy.token = shared
-                self.dispatcher.put(copy, node, payer)
-            return
+            self._split(envelope, payer)
+        elif self.forks.leaving is not None:
+            self.forks.leaving.append((self, envelope, payer))
+        else:
+            self._join(envelope, payer)
+
+    def _split(self, envelope: Envelope, payer: Payer | None) -> None:
+        forks = self.forks
+        shared = Token(forks, envelope.token)
+        leaving: list[tuple[Fork, Envelope, Payer | None]] = []
+        forks.leaving = leaving
+        for node in self.inner:
+            copy = envelope.copy()
+            copy.token = shared
+            self.dispatcher.put(copy, node, payer)
+        # Only now, since what leaves may reach an end and ask the session for something that enters the branches, too.
+        forks.leaving = None
+        for fork, each, its_payer in leaving:
+            fork._join(each, its_payer)
+
+    def _join(self, envelope: Envelope, payer: Payer | None) -> None:
         token = envelope.token
         if isinstance(token, Token) and token.forks is self.forks:
             envelope.token = token.outer

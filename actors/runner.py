@@ -16,7 +16,7 @@ from ..channels.mailbox import DOWN, Envelope
 from .actor import Route
 from .effects import Effect, effects_of
 from .hand import Hand, in_hand
-from .last_resort import unless_killed
+from .last_resort import was_killed
 from .node import BUSY, Lane
 from .transaction import check_durables
 
@@ -40,8 +40,12 @@ class Runner:
         self._task = trio.lowlevel.current_task()
         self._dispatcher.answers()
         while True:
-            with trio.CancelScope() as self._scope:
-                await self._serve_until_cut()
+            try:
+                with trio.CancelScope() as self._scope:
+                    await self._serve_until_cut()
+            except BaseException as error:
+                if not was_killed(error):
+                    raise
 
     async def _serve_until_cut(self) -> None:
         dispatcher = self._dispatcher
@@ -105,9 +109,6 @@ async def attend(
             cell.fail(error, envelope, hand=hand)
             if route.is_lifecycle:
                 cell.lifecycle_handled(envelope.frame)
-    except BaseException as error:
-        if unless_killed(error) is not None:
-            raise
     finally:
         was_dead = hand.dead
         if was_dead:

@@ -186,6 +186,7 @@ class Session:
             self.interrupt()
         elif isinstance(frame, (EndFrame, StopFrame)):
             self.lifecycle.begin_end(frame)
+            self.dispatcher.drain()
         elif isinstance(frame, CancelFrame):
             self.begin_cancel(frame)
         else:
@@ -207,6 +208,7 @@ class Session:
         waits, the end goes on.
         """
         self.lifecycle.begin_end(EndFrame(reason))
+        self.dispatcher.drain()
         await self._ended.wait()
 
     async def cancel(self, reason: str | None = None) -> None:
@@ -479,6 +481,7 @@ async def open_session(
             else:
                 if session.outcome is None:
                     session.lifecycle.begin_end(EndFrame())
+                    session.dispatcher.drain()
                     try:
                         await session.wait()
                     except trio.Cancelled:

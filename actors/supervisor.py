@@ -148,6 +148,8 @@ class Supervisor:
     async def _repair(self, repair: _Repair, story: _Story) -> None:
         with repair.scope:
             self.session.dispatcher.drain()
+            if repair.scope.cancel_called:
+                return  # superseded, so it isn't this one's any more to give up
             if story.is_hopeless or len(self._counted) > self.max_restarts:
                 self._escalate(story, repair)
                 return
@@ -163,7 +165,7 @@ class Supervisor:
                 return
             self._repairs.remove(repair)
             cells = [cell for cell in repair.cells if not (cell.has_ended or cell.is_gone)]
-            for cell in [each for each in cells if each.child.restart == "temporary" and each is not story.unit]:
+            for cell in [each for each in cells if self._goes_with_siblings(each, story.unit)]:
                 cells.remove(cell)  # it goes down with its siblings, and isn't restarted with them
                 cell.abandon("finished", passes=True)
             for above, cell in pairwise(cells):
@@ -173,6 +175,15 @@ class Supervisor:
                 cell.begin()
                 observers.tell("restarted", Restart(cell.address, cell.incarnation, delay, observers.now()))
             self.session.dispatcher.drain()
+
+    def _goes_with_siblings(self, cell: Cell, failed: Cell | Supervisor) -> bool:
+        """Whether it, or a pipeline around it, is temporary: then another's restart ends it."""
+        unit: Cell | Supervisor | None = cell
+        while unit is not None and unit is not failed and unit is not self:
+            if unit.child.restart == "temporary":
+                return True
+            unit = unit.supervisor
+        return False
 
     def _escalate(self, story: _Story, repair: _Repair) -> None:
         """This is more than it can hold: it fails itself."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import trio
 
-from .last_resort import unless_killed
+from .last_resort import was_killed
 
 if TYPE_CHECKING:
     from .cell import Cell
@@ -59,7 +59,7 @@ class Tasks:
             if actor is cell.actor:
                 cell.fail(error)
         except BaseException as error:
-            if unless_killed(error) is not None:
+            if not was_killed(error):
                 raise
         finally:
             self._running.discard(task)

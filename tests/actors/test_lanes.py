@@ -405,3 +405,31 @@ def test_each_frame_is_handled_once_or_dropped_once(direct: bool) -> None:
         (["half"], "partial"),
         (["4"], "interrupted"),
     ]
+
+
+@both
+@pytest.mark.rule("CH3", "IN1")
+@pytest.mark.parametrize("kind", ["plain", "async"])
+def test_who_overfills_a_lane_and_empties_it_by_an_interruption_waits_for_nobody(kind: str, direct: bool) -> None:
+    sends = SendsAndInterrupts() if kind == "plain" else SendsAndInterruptsLater()
+    script: list[Item] = [Order("busy"), Kept("1"), Sleep(1), Kept("2"), Sleep(1), Kept("3")]
+    trace = play(Pipeline(sends, child(Slow(seconds=100), max_buffer=1)), script, direct=direct, limit=10)
+    assert texts(trace.handled_by(str(sends.address))) == ["1", "2", "3"]
+
+
+@actor
+class SendsAndInterrupts(Actor):
+    """Sends a few notes, and then thinks better of it."""
+
+    @on(Kept)
+    def send(self, frame: Kept) -> Effects:
+        return [*(Note(text) for text in "abc"), Interrupt()]
+
+
+@actor
+class SendsAndInterruptsLater(Actor):
+    """The same in an async handler."""
+
+    @on(Kept)
+    async def send(self, frame: Kept) -> Effects:
+        return [*(Note(text) for text in "abc"), Interrupt()]

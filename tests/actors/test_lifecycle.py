@@ -26,6 +26,7 @@ from antiphon.channels import (
     SystemFrame,
 )
 from antiphon.scenarios import Item, Kill, Sleep, Trace, TraceRecorder, play
+from antiphon.scenarios.explorer import run_explored
 from tests.actors.notes import Alarm, Ask, Kept, Note, Order, Passes, Slow, both, texts
 
 
@@ -501,6 +502,31 @@ async def test_an_open_end_slows_the_pipeline_and_a_closed_one_does_not(
         assert 64 <= sent <= 67
         assert await anext(output) == Note("0")
         await session.cancel()
+
+
+@pytest.mark.rule("LC5")
+@pytest.mark.parametrize("seed", range(60))
+def test_what_has_left_is_read_after_the_end_too_and_wakes_nobody(seed: int) -> None:
+    """Something was on its way up when the session ended, and its receiver had its turn still before it."""
+
+    async def main() -> list[Frame]:
+        async with open_session(Pipeline(Passes(), Slow(), SaysGoodbyeUpwards()), direct=False, seed=seed) as session:
+            output = session.output
+            for number in range(5):
+                await session.push(Note(str(number)))
+            await session.end()
+            return [frame async for frame in output]
+
+    assert texts(run_explored(seed, main)) == list("01234")
+
+
+@actor
+class SaysGoodbyeUpwards(Actor):
+    """Sends something up at its end."""
+
+    @on(EndFrame)
+    def end(self, frame: EndFrame) -> Effects:
+        return Up(Note("goodbye"))
 
 
 @pytest.mark.rule("LC5")

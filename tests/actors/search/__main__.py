@@ -9,6 +9,7 @@ from .log import Entry, Log
 from .plan import Act, Plan, compose
 from .rules import complaints
 from .stage import run
+from .tree import Knot
 
 
 def main() -> None:
@@ -39,7 +40,16 @@ def tell_plan(plan: Plan) -> None:
         for kind, handling in part.handlings.items():
             acts = " / ".join(", ".join(map(tell_act, script)) for script in handling.scripts)
             print(f"    {kind.__name__}: {'async' if handling.is_async else 'plain'} {handling.form}: {acts}")
+    print(tell_knot(plan.root, plan))
     print(f"{plan.strategy}, {plan.max_restarts} restarts, kills {plan.kills}, {plan.ends} after rest: {plan.rests}")
+
+
+def tell_knot(knot: Knot, plan: Plan) -> str:
+    children = (
+        f"{plan.parts[each].name} {plan.parts[each].restart}" if isinstance(each, int) else tell_knot(each, plan)
+        for each in knot.children
+    )
+    return f"{knot.kind} {knot.name}({', '.join(children)}; {knot.strategy}, {knot.max_restarts}, {knot.restart})"
 
 
 def tell_act(act: Act) -> str:

@@ -27,6 +27,7 @@ __all__ = [
     "Rested",
     "Sent",
     "Work",
+    "short",
 ]
 
 
@@ -177,6 +178,8 @@ class Log(Observer):
         """How often a handler still raises at its end: by actor and the number of what it has begun."""
         self.slipping: dict[str, tuple[object, int]] = {}
         """What each actor has slipped on, and how often it still will."""
+        self.book: dict[str, str] = {}
+        """The whole addresses of parts."""
         self.began = 0.0
         self.crashes = 0
         self.pushing: set[Work] = set()
@@ -189,20 +192,25 @@ class Log(Observer):
         if len(self.entries) > MOST_ENTRIES:
             raise Livelock(f"{MOST_ENTRIES} entries and no end")
 
+    def address(self, name: str) -> Address:
+        """Of a part, wherever it stands."""
+        return Address(self.book.get(name, name))
+
     def delivered(self, delivery: Delivery) -> None:
-        self.write(delivery)
+        self.write(_named_short(delivery))
 
     def dropped(self, dropped: Dropped) -> None:
-        self.write(dropped)
+        self.write(attrs.evolve(dropped, delivery=_named_short(dropped.delivery)))
 
     def failed(self, failure: Failure) -> None:
-        self.write(failure)
+        delivery = None if failure.delivery is None else _named_short(failure.delivery)
+        self.write(attrs.evolve(failure, address=short(failure.address), delivery=delivery))
 
     def restarted(self, restart: Restart) -> None:
-        self.write(restart)
+        self.write(attrs.evolve(restart, address=short(restart.address)))
 
     def stalled(self, stall: Stall) -> None:
-        self.write(stall)
+        self.write(attrs.evolve(stall, address=short(stall.address)))
 
     def ended(self, outcome: object) -> None:
         self.write(Outcome(outcome, self.now()))
@@ -229,3 +237,13 @@ class Log(Observer):
     def count(self, what: dict[str, int], actor: str) -> int:
         what[actor] = what.get(actor, 0) + 1
         return what[actor]
+
+
+def short(address: Address) -> Address:
+    """Without the pipelines around it: names of parts are unlike."""
+    return Address(address.name.rsplit("/", 1)[-1])
+
+
+def _named_short(delivery: Delivery) -> Delivery:
+    sender = None if delivery.sender is None else short(delivery.sender)
+    return attrs.evolve(delivery, sender=sender, receiver=short(delivery.receiver))

@@ -14,7 +14,7 @@ from typing import Literal
 
 import attrs
 
-from antiphon.actors import Strategy
+from antiphon.actors import RestartKind, Strategy
 from antiphon.channels.frames import (
     CancelFrame,
     ControlFrame,
@@ -27,6 +27,8 @@ from antiphon.channels.frames import (
     Uninterruptible,
     frame,
 )
+
+from .tree import Knot, grow
 
 __all__ = [
     "Act",
@@ -44,6 +46,7 @@ __all__ = [
     "compose",
     "compose_line",
     "compose_small",
+    "grown",
 ]
 
 
@@ -91,7 +94,7 @@ FRAMES: tuple[type[Word] | type[Note] | type[Vow] | type[Shout], ...] = (Word, N
 
 Do = Literal[
     "pass", "send", "letter", "arm", "disarm", "interrupt", "task", "assign", "spoil", "raise", "bad", "sleep", "pause",
-    "wait", "ring", "hang", "stumble",
+    "wait", "ring", "hang", "stumble", "finish",
 ]  # fmt: skip
 Way = Literal["on", "up", "down", "both"]
 
@@ -151,6 +154,7 @@ class Part:
     max_buffer: int = 64
     grace: float = 1.0
     life: Life | None = None
+    restart: RestartKind = "permanent"
 
 
 @attrs.frozen
@@ -187,6 +191,15 @@ class Plan:
     """Actors whose handler of the n-th thing that they begin raises at its end, that often for this thing."""
     reader_pause: float | None = None
     """Somebody reads `session.output`, with this pause between two frames; None: nobody does."""
+
+    tree: Knot | None = None
+    """Which pipelines and branches the parts stand in; None: all in one."""
+
+    @property
+    def root(self) -> Knot:
+        """The tree, also of a plan that has none."""
+        parts = tuple(range(len(self.parts)))
+        return self.tree or Knot("pipeline", "", parts, self.strategy, self.max_restarts)
 
     @property
     def graces(self) -> float:
@@ -377,8 +390,38 @@ class _Composer:
 
 
 def compose(seed: int | str) -> Plan:
-    """The plan of a seed: all that the runtime offers, mixed."""
-    return _Composer(seed).plan()
+    """The plan of a seed: all that the runtime offers, mixed. Each third grows a tree."""
+    plan = _Composer(seed).plan()
+    return grown(plan, seed) if isinstance(seed, int) and seed % 3 == 0 else plan
+
+
+def grown(plan: Plan, seed: int | str) -> Plan:
+    """The plan with its parts in a tree, some of them of another kind than permanent, some of which finish."""
+    chance = random.Random(f"tree/{seed}")
+    tree = grow(len(plan.parts), chance, plan.strategy, plan.max_restarts)
+    return attrs.evolve(plan, parts=tuple(_grown_part(part, chance) for part in plan.parts), tree=tree)
+
+
+def _grown_part(part: Part, chance: random.Random) -> Part:
+    restart: RestartKind = chance.choice(("permanent", "permanent", "transient", "temporary"))
+    handlings = dict(part.handlings)
+    for kind, handling in part.handlings.items():
+        if chance.random() < 0.12:
+            scripts = list(handling.scripts)
+            number = chance.randrange(len(scripts))
+            acts = list(scripts[number])
+            tasks = [place for place, act in enumerate(acts) if act.do == "task"]
+            if tasks and chance.random() < 0.5:
+                task = acts[tasks[0]]
+                acts[tasks[0]] = attrs.evolve(task, acts=(*task.acts, Act("finish")))
+            else:
+                acts.insert(chance.randint(0, len(acts)), Act("finish"))
+            scripts[number] = tuple(acts)
+            handlings[kind] = attrs.evolve(handling, scripts=tuple(scripts))
+    life = part.life
+    if life is not None and life.acts and chance.random() < 0.3:
+        life = attrs.evolve(life, acts=(*life.acts, Act("finish")))
+    return attrs.evolve(part, handlings=handlings, restart=restart, life=life)
 
 
 def compose_line(seed: int | str) -> Plan:

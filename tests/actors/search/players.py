@@ -12,12 +12,12 @@ import trio
 
 from antiphon.actors import (
     Actor,
-    Address,
     After,
     Both,
     Down,
     Effect,
     Effects,
+    Finish,
     Immune,
     Interrupt,
     To,
@@ -29,12 +29,12 @@ from antiphon.actors import (
 )
 from antiphon.channels.frames import Frame, InterruptionFrame
 
-from .log import Assigned, Began, Entered, Entry, Finished, Log, Sent, Started, Work
+from .log import Assigned, Began, Entered, Entry, Finished, Log, Sent, Started, Work, short
 from .plan import Act, Letter, Note, Part, Shout, Tick, Vow, Word
 
 __all__ = ["Mishap", "player"]
 
-SENDS = ("pass", "send", "letter", "arm", "disarm", "interrupt")
+SENDS = ("pass", "send", "letter", "arm", "disarm", "interrupt", "finish")
 
 
 class Mishap(Exception):
@@ -122,7 +122,7 @@ def _effects(self: Player, item: object) -> Iterator[Effect]:
             self.start_soon(_perform_task, self, task, act.acts, interruptible=act.interruptible)
         elif act.do in SENDS and (made := _make(self, work, act)) is not None:
             entries.append(Sent(work, act, made, True, log.now()))
-            yield _effect(act, made)
+            yield _effect(log, act, made)
     if slips:
         log.write(Finished(work, "raised"))
         raise Mishap(f"{work.actor} slips on {item!r}")
@@ -154,7 +154,7 @@ async def _play(self: Player, item: object) -> Effects:
     for act, made in returned:
         log.write(Sent(work, act, made, _is_alive(), log.now()))
     log.write(Finished(work, "done"))
-    return [_effect(act, made) for act, made in returned] or None
+    return [_effect(log, act, made) for act, made in returned] or None
 
 
 async def _perform(self: Player, work: Work, acts: tuple[Act, ...], tries: int) -> list[tuple[Act, object]]:
@@ -201,12 +201,12 @@ async def _perform(self: Player, work: Work, acts: tuple[Act, ...], tries: int) 
                 epoch = self.epoch
                 if act.at is None:
                     log.write(Sent(work, act, made, _is_alive(), log.now(), None, epoch))
-                    await _push(self, work, _effect(act, made))
+                    await _push(self, work, _effect(log, act, made))
                     continue
                 at = max(epoch - act.at, 0)
                 with self.at(at):
                     log.write(Sent(work, act, made, _is_alive(), log.now(), at, epoch))
-                    await _push(self, work, _effect(act, made))
+                    await _push(self, work, _effect(log, act, made))
             case _:
                 pass
     return returned
@@ -283,7 +283,7 @@ def _begin(self: Player, item: object, *, is_async: bool) -> tuple[Work, tuple[A
     """What is at work, what it does, the how manieth time, and whether it raises at its end."""
     log, name = self.log, self.part.name
     work = Work(name, item, is_async, number=log.count(log.numbers, name))
-    log.write(Began(work, self.sender, self.begun))
+    log.write(Began(work, None if self.sender is None else short(self.sender), self.begun))
     self.begun += 1
     slips = log.slips_on(name, item)
     scripts = self.part.handlings[type(item)].scripts
@@ -297,6 +297,8 @@ def _make(self: Player, work: Work, act: Act) -> object | None:
     """The frame or message of an act; None when nothing is made, for want of energy."""
     if act.do == "pass":
         return work.item if isinstance(work.item, (Word, Note, Vow, Shout)) else None
+    if act.do == "finish":
+        return act if self.log.may_crash(True) else None
     source = work
     while source.item is None and source.parent is not None:
         source = source.parent
@@ -315,11 +317,13 @@ def _make(self: Player, work: Work, act: Act) -> object | None:
     return Letter(tag, energy - 1) if act.do == "letter" else act.kind(tag, energy - 1)
 
 
-def _effect(act: Act, made: object) -> Effect:
+def _effect(log: Log, act: Act, made: object) -> Effect:
     if act.do == "interrupt":
         return Interrupt()
+    if act.do == "finish":
+        return Finish()
     if act.do == "letter":
-        return To(Address(act.target), made)
+        return To(log.address(act.target), made)
     if act.do in ("arm", "disarm"):
         return After(act.seconds if act.do == "arm" else None, made)
     assert isinstance(made, Frame)

@@ -8,7 +8,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import attrs
 
@@ -41,6 +41,7 @@ from .log import (
 )
 from .plan import Act, Part, Tick
 from .stage import Story
+from .tree import Copies, Exit, Knot, Shape, Way
 
 __all__ = ["Account", "Begin", "Sending", "retell"]
 
@@ -73,6 +74,10 @@ class Sending:
     is_of_life: bool = False
     is_adjacent: bool = False
     """Nobody stands between, so it can only wait in its receiver's own lane."""
+    way: Way | None = None
+    """Of a frame: what it passes, and which branches it has been in."""
+    root: object = None
+    """Of which sending it is a copy, if branches made several of one."""
 
     @property
     def is_system(self) -> bool:
@@ -113,6 +118,9 @@ class _Running:
     work: Work | None = None
     has_effect: bool = False
     """Whether it has sent or assigned anything."""
+    has_sent_on: bool = False
+    """The very object in hand: what it sends of it from now on is its own."""
+    finishes: bool = False
     is_cut: bool = False
     is_settled: bool = False
     """Its actor went down meanwhile, and what becomes of its frame is decided."""
@@ -127,6 +135,8 @@ class _Actor:
     is_entering: bool = False
     has_ended: bool = False
     is_given_up: bool = False
+    is_gone: bool = False
+    """It has finished, or is temporary and has failed: frames pass it by."""
     has_start: bool = False
     has_life: bool = False
     """It has entered its lifespan and hasn't begun to leave it."""
@@ -182,6 +192,7 @@ class _Teller:
         self.epoch = 0
         self.actors = {part.name: _Actor(part, is_entering=part.life is not None) for part in story.plan.parts}
         self.order = [self.actors[part.name] for part in story.plan.parts]
+        self.shape = Shape(story.plan.root)
         self.open: dict[object, list[Sending]] = {}
         """What hasn't ended, by what tells it apart."""
         self.ways: dict[tuple[str | None, str | None], list[Sending]] = {}
@@ -242,7 +253,9 @@ class _Teller:
             case Restart():
                 self.time = entry.time
                 actor = self.actors[entry.address.name]
-                if not actor.is_down:
+                if actor.is_gone:
+                    self.complain("SU9", f"{entry.address} is gone, and was restarted")
+                elif not actor.is_down:
                     self.complain("SU1", f"{entry.address} was restarted without having failed")
                 actor.is_down = actor.has_start = False
                 actor.begun = 0
@@ -331,13 +344,42 @@ class _Teller:
             return (item, receiver)
         return (type(item), getattr(item, "tag", None), sender, direction)
 
-    def receiver_of(self, item: object, place: int, direction: str) -> tuple[str, bool]:
-        """Who handles a frame that leaves this place, and whether nobody stands between."""
-        way = self.order[place + 1 :] if direction == "down" else self.order[:place][::-1] if place > 0 else []
-        for distance, actor in enumerate(way):
-            if actor.handles(item):
-                return actor.part.name, distance == 0
-        return ("sink" if direction == "down" else "source"), not way
+    def handles(self, item: object) -> Callable[[int], bool]:
+        return lambda part: self.order[part].handles(item) and not self.order[part].is_gone
+
+    def send_frame(
+        self,
+        item: object,
+        sender: str,
+        place: int | None,
+        direction: str,
+        stamp: int,
+        *,
+        immune: bool,
+        tokens: tuple[Copies, ...] = (),
+    ) -> list[Sending]:
+        """To all who get it: one, or several where branches part."""
+        root = object()
+        ways = self.shape.ways(place, direction, self.handles(item), tokens)
+        if stamp < self.epoch and not immune and not isinstance(item, SystemFrame):
+            del ways[1:]  # refused at once
+        sendings: list[Sending] = []
+        for way in ways:
+            sending = self.send(
+                item, sender, direction, self.name_of(way), stamp, immune=immune, is_adjacent=way.is_adjacent
+            )
+            sending.way, sending.root = way, root
+            sendings.append(sending)
+        return sendings
+
+    def name_of(self, way: Way) -> str:
+        match way.receiver:
+            case Exit():
+                return way.receiver.name
+            case Copies():
+                return way.receiver.fork
+            case part:
+                return self.order[part].part.name
 
     def pushed(self, entry: Pushed) -> None:
         if not entry.is_certain:
@@ -345,19 +387,17 @@ class _Teller:
         if entry.direction is None:
             self.letter(entry.item, None, entry.target)
             return
-        place = -1 if entry.direction == "down" else len(self.order)
-        receiver, is_adjacent = self.receiver_of(entry.item, place, entry.direction)
         immune = isinstance(entry.item, (Uninterruptible, SystemFrame))
         sender = "source" if entry.direction == "down" else "sink"
-        self.send(
-            entry.item, sender, entry.direction, receiver, self.epoch, immune=immune, is_adjacent=is_adjacent
-        )  # fmt: skip
+        self.send_frame(entry.item, sender, None, entry.direction, self.epoch, immune=immune)
 
     def letter(self, item: object, sender: str | None, target: str) -> Sending:
         actor = self.actors.get(target)
         sending = self.send(item, sender, None, target, self.epoch, immune=True, is_adjacent=True)
         if actor is None or not actor.handles(item):
             sending.state = "due: unknown address"
+        if actor is not None and actor.is_gone:
+            sending.state = "due: finished"
         return sending
 
     def sent(self, entry: Sent) -> None:
@@ -387,19 +427,34 @@ class _Teller:
         elif act.do in ("arm", "disarm"):
             assert isinstance(entry.item, Tick)
             self.arm(name, entry.item, act)
+        elif act.do == "finish":
+            if entry.work.item is None:
+                self.finish(actor)  # said by a task, at once
+            elif running is not None:
+                running.finishes = True
         else:
             stamp = self.stamp_of(running) if entry.at is None else entry.at
             immune = act.immune or isinstance(entry.item, (Uninterruptible, SystemFrame))
+            tokens: tuple[Copies, ...] = ()
+            if act.do == "pass" and running is not None and not running.has_sent_on:
+                running.has_sent_on = True
+                tokens = running.sending.way.tokens if running.sending.way is not None else ()
             for direction in self.directions(act, running):
-                receiver, is_adjacent = self.receiver_of(entry.item, actor.part.index, direction)
-                sending = self.send(
-                    entry.item, name, direction, receiver, stamp, immune=immune, is_adjacent=is_adjacent
+                sendings = self.send_frame(
+                    entry.item, name, actor.part.index, direction, stamp, immune=immune, tokens=tokens
                 )
                 if actor.has_ended:
-                    sending.state = "due: finished"
-                self.batch.append(sending)
+                    self.refuse(sendings)
+                self.batch += sendings
                 if entry.epoch is not None:
-                    self.note_room(entry.work, sending)
+                    for sending in sendings:
+                        self.note_room(entry.work, sending)
+
+    def refuse(self, sendings: list[Sending]) -> None:
+        """Nothing leaves an actor that has ended: what it sends is dropped there, once."""
+        sendings[0].state = "due: finished"
+        for other in sendings[1:]:
+            other.state = "ended"
 
     def stamp_of(self, running: _Running | None) -> int:
         """Of what a handler or a task sends now."""
@@ -434,6 +489,7 @@ class _Teller:
         receiver = self.actors.get(sending.receiver)
         if (
             receiver is None
+            or self.shape.has_branches
             or not (is_ordered and sending.is_adjacent)
             or sending.is_system
             or sending.direction == "up"
@@ -501,8 +557,10 @@ class _Teller:
             for each in self.open.get(self.key(item, sender, delivery.direction, receiver), ())
             if each.state != "ended"
         ]
+        here = [each for each in unended if each.receiver == receiver] or unended
         if delivery.seq and is_drop:
-            return next(iter(unended), None)  # what was begun is older than what waits
+            return next(iter(here), None)  # what was begun is older than what waits
+        unended = here
         waiting = [each for each in unended if each.state not in ("handled", "cut by the end")]
         if isinstance(item, Tick) and not waiting:
             moment = self.timers.get((receiver, item))
@@ -511,6 +569,125 @@ class _Teller:
                 del self.timers[receiver, item]
                 return self.fire(receiver, item, delivery.epoch)
         return next(iter((*waiting, *unended)), None)
+
+    def find_dropped(self, entry: Dropped) -> Sending | None:
+        """What was dropped, wherever it was on its way; with it all copies that would have been made of it."""
+        delivery, reason = entry.delivery, entry.reason
+        place = delivery.receiver.name
+        if delivery.seq or delivery.direction is None or isinstance(delivery.frame, InterruptionFrame):
+            return self.find(delivery, is_drop=True)
+        if reason == "merged":
+            return self.merge(delivery)
+        alike = self.on_way(delivery)
+        there = self.actors[place].part.index if place in self.actors else place
+        passing = [each for each in alike if each.receiver == place or there in self.passed(each)]
+        if not passing:
+            passing = self.let_out(alike, place, there)
+        chosen = next(
+            (each for those in (passing, alike) for each in those if each.state == f"due: {reason}"),
+            next(iter((*passing, *alike)), None),
+        )
+        if chosen is None:
+            return self.find(delivery, is_drop=True)
+        is_beyond = chosen not in passing and place != chosen.sender
+        if is_beyond and chosen.way is not None and isinstance(chosen.way.receiver, Copies):
+            # Another than thought has come out before, and this one is where that one was thought to be.
+            chosen.way.receiver.has_come_out = True
+        if chosen.receiver != place:
+            passed = self.passed(chosen)
+            all_of_it = 0 if place == chosen.sender else len(passed)
+            self.end_copies(chosen, passed.index(there) + 1 if there in passed else all_of_it)
+        return chosen
+
+    def on_way(self, delivery: Delivery) -> list[Sending]:
+        """What is like it, from the same sender, and not in hand."""
+        sender = None if delivery.sender is None else delivery.sender.name
+        key = self.key(delivery.frame, sender, delivery.direction, delivery.receiver.name)
+        return [
+            each
+            for each in self.open.get(key, ())
+            if each.way is not None and each.state not in ("ended", "handled", "cut by the end")
+        ]
+
+    @staticmethod
+    def passed(sending: Sending) -> tuple[object, ...]:
+        return () if sending.way is None else sending.way.passed
+
+    def is_anybodys_guess(self, delivery: Delivery) -> bool:
+        """Whether several copies from one sender could have come this way, through more than one set of branches: then
+        it may be another than the model thought that has come out before.
+        """
+        sender = None if delivery.sender is None else delivery.sender.name
+        return self.may_be_mistaken(self.key(delivery.frame, sender, delivery.direction, delivery.receiver.name))
+
+    def may_be_mistaken(self, key: object) -> bool:
+        ways = [each.way for each in self.open.get(key, ()) if each.way is not None]
+        branches = {copies for way in ways for copies in (*way.tokens, *way.entered)}
+        return len(branches) > 1 and any(way.has_come_out for way in ways)
+
+    def end_copies(self, sending: Sending, length: int) -> None:
+        """All that would have come of the copy that had passed so much of this way."""
+        prefix = self.passed(sending)[:length]
+        for each in self.account.sendings:
+            if each is not sending and each.root is sending.root and self.passed(each)[:length] == prefix:
+                each.state = "ended"
+
+    def merge(self, delivery: Delivery) -> Sending | None:
+        """A copy that comes to the end of its branch later than another."""
+        fork = delivery.receiver.name
+        for sending in self.on_way(delivery):
+            if sending.receiver == fork and sending.way is not None and isinstance(sending.way.receiver, Copies):
+                sending.way.receiver.merged += 1
+                return sending
+        # It may have come out of branches inside before.
+        alike = self.on_way(delivery)
+        found = self.let_out(alike, fork, None)
+        if found and found[0].way is not None and isinstance(found[0].way.receiver, Copies):
+            found[0].way.receiver.merged += 1
+            return found[0]
+        self.is_vague = self.is_vague or self.is_anybodys_guess(delivery)
+        self.complain("PA2", f"merged at {fork}, but no copy was on its way there: {delivery.frame!r}")
+        return None
+
+    def let_out(self, alike: list[Sending], place: str, there: object) -> list[Sending]:
+        """Of copies at the ends of their branches: let that one go on which can have come to this place by now, of
+        several the nearest. If it was another in truth, that one can still go on later.
+        """
+        for forks in range(1, 12):
+            if found := self.let_out_of(forks, alike, place, there):
+                return found
+        return []
+
+    def let_out_of(self, forks: int, alike: list[Sending], place: str, there: object) -> list[Sending]:
+        for sending in alike:
+            way = sending.way
+            if way is None or not isinstance(way.receiver, Copies) or way.receiver.has_come_out:
+                continue
+            assert sending.direction is not None
+            way.receiver.has_come_out = True
+            first, *more = self.shape.ways_on(way, sending.direction, self.handles(sending.item))
+            before = sending.receiver
+            sendings = [sending, *(self.copy_of(sending) for _ in more)]
+            for copy, after in zip(sendings, (first, *more), strict=True):
+                copy.receiver, copy.way, copy.is_adjacent = self.name_of(after), after, False
+            found = [each for each in sendings if each.receiver == place or there in self.passed(each)]
+            if forks > 1:
+                found = found or self.let_out_of(forks - 1, sendings, place, there)
+            if found:
+                return found
+            # It wasn't this one.
+            for copy in sendings[1:]:
+                copy.state = "ended"
+                self.account.sendings.remove(copy)
+            sending.receiver, sending.way = before, way
+            way.receiver.has_come_out = False
+        return []
+
+    def copy_of(self, sending: Sending) -> Sending:
+        copy = attrs.evolve(sending)
+        self.account.sendings.append(copy)
+        self.open[self.key(sending.item, sending.sender, sending.direction, sending.receiver)].append(copy)
+        return copy
 
     def delivered(self, delivery: Delivery) -> None:
         item, receiver = delivery.frame, delivery.receiver.name
@@ -522,6 +699,8 @@ class _Teller:
                 if self.has_started:
                     self.complain("SU5", "StartFrame leaves a second time: an incarnation has passed on its own")
                 self.has_started = True
+            if isinstance(item, EndFrame) and receiver == "sink":
+                self.check_end_before(self.shape.sink, receiver)
             if actor is not None:
                 # Cancel waits for nothing: what was cut by it may still unwind.
                 lane = (
@@ -536,7 +715,13 @@ class _Teller:
                 )
                 self.begin(actor, lane, sending, delivery)
             return
+        if isinstance(item, Frame) and delivery.direction is not None:
+            alike = self.on_way(delivery)
+            if alike and not any(each.receiver == receiver for each in alike):
+                self.let_out(alike, receiver, None)
         sending_found = self.find(delivery)
+        if sending_found is None or sending_found.state != "waiting" or sending_found.receiver != receiver:
+            self.is_vague = self.is_vague or self.is_anybodys_guess(delivery)
         if sending_found is None or sending_found.state != "waiting":
             # What left at an end before an interruption of the same step is no complaint.
             if sending_found is not None and sending_found.was_sent_with_interruption and actor is None:
@@ -560,7 +745,7 @@ class _Teller:
 
     def check_way(self, sending: Sending) -> None:
         """An ordered frame passes nobody at whom something waits that its sender sent that way before."""
-        if sending.is_system or sending.is_adjacent:
+        if sending.is_system or sending.is_adjacent or self.shape.has_branches:
             return
         way = self.ways[sending.sender, sending.direction]
         way[:] = [each for each in way if each.state != "ended"]
@@ -584,10 +769,12 @@ class _Teller:
         name = actor.part.name
         if lane in actor.running:
             self.complain("DL3", f"{name} begins {sending.item!r} while {actor.running[lane].sending} is in hand")
-        if actor.is_down:
+        if actor.is_down or actor.is_gone:
             self.complain("SU1", f"{name} is down and begins {sending.item!r}")
         if actor.is_entering:
             self.complain("LC2", f"{name} hasn't entered its lifespan and begins {sending.item!r}")
+        if not (actor.has_start or isinstance(sending.item, StartFrame)) and StartFrame in actor.part.handlings:
+            self.complain("PA3", f"{name} begins {sending.item!r} before StartFrame")
         waiting = tuple(
             each
             for each in (*self.waiting_in_system_lane(name), *self.interruptions[name])
@@ -596,7 +783,7 @@ class _Teller:
         system = actor.running.get("system") or actor.running.get("cancel")
         is_busy = system is not None and actor.part.handlings[type(system.sending.item)].is_async
         begin = Begin(
-            self.number, sending, self.epoch, waiting, is_busy, actor.gate, actor.handles(InterruptionFrame(0))
+            self.number, attrs.evolve(sending), self.epoch, waiting, is_busy, actor.gate, actor.handles(InterruptionFrame(0))
         )  # fmt: skip
         if not self.is_vague:
             self.account.begins.append(begin)
@@ -617,6 +804,7 @@ class _Teller:
         if isinstance(item, EndFrame):
             actor.awaits_end = False
             self.check_end(actor, waiting, system)
+            self.check_end_before(actor.part.index, name)
 
     def check_end(self, actor: _Actor, waiting: tuple[Sending, ...], system: _Running | None) -> None:
         """An actor takes EndFrame once, when it has nothing else in its system lane and no handler's task."""
@@ -630,6 +818,13 @@ class _Teller:
             self.complain("LC3", f"{name} gets EndFrame, and has had it")
         elif waiting or system is not None or tasks:
             self.complain("LC3", f"{name} takes EndFrame before its {waiting or system or tasks}")
+
+    def check_end_before(self, place: int | Exit, name: str) -> None:
+        """EndFrame comes when all before have let it go on, in each branch."""
+        for part in self.shape.before(place):
+            other = self.order[part]
+            if EndFrame in other.part.handlings and not (other.has_ended or other.is_given_up or other.is_gone):
+                self.complain("PA3", f"EndFrame is at {name} before {other.part.name} has let it go on")
 
     def waiting_in_system_lane(self, name: str) -> Iterator[Sending]:
         """What is known to wait in an actor's own system lane."""
@@ -710,6 +905,8 @@ class _Teller:
         # heard of has ended well all the same.
         is_cut_by_end = how != "done" or (self.is_closing and work.is_async)
         sending.state = "cut by the end" if is_cut_by_end and not running.is_cut else "ended"
+        if running.finishes:
+            self.finish(actor)
 
     def is_unheard(self) -> bool:
         """Whether what was raised here is no failure: Cancel had cut the handler."""
@@ -762,7 +959,7 @@ class _Teller:
 
     def lay_interruption(self, actor: _Actor, sender: str | None) -> None:
         name = actor.part.name
-        if not actor.handles(InterruptionFrame(0)) or actor.is_given_up:
+        if not actor.handles(InterruptionFrame(0)) or actor.is_given_up or actor.is_gone:
             return
         for waiting in self.interruptions[name]:
             if waiting.state == "waiting":
@@ -787,16 +984,29 @@ class _Teller:
             self.actors[delivery.receiver.name].awaits_end = False
         if isinstance(item, (*LIFECYCLE, ErrorFrame)):
             return
-        sending = self.find(delivery, is_drop=True)
+        if isinstance(item, Tick) and self.actors[delivery.receiver.name].is_gone:
+            if (waiting := self.find(delivery, is_drop=True)) is not None:
+                waiting.state = "ended"
+            return  # its timer ran until it was gone, which is a moment later than the model has it
+        sending = self.find_dropped(entry)
+        if isinstance(item, InterruptionFrame) and self.actors[delivery.receiver.name].is_gone:
+            if sending is not None:
+                sending.state = "ended"
+            return
         if sending is None:
             if reason == "finished" and self.account.closing_since < math.inf:
                 return  # by one that the end has cut and that hasn't heard of it yet
+            self.is_vague = self.is_vague or self.is_anybodys_guess(delivery)
             self.complain("CH5", f"dropped, but not on its way: {item!r} at {delivery.receiver}, {reason}")
             return
         self.compare_stamp(sending, delivery)
         expected = sending.state
         sending.state, sending.dropped = "ended", reason
         if expected in (f"due: {reason}", "cut by the end"):
+            return
+        if expected in ("due: finished", "due: unknown address") and self.has_left(delivery.receiver.name):
+            return  # a message to one that is going, or gone
+        if reason == "merged" and (expected == "waiting" or sending.was_sent_with_interruption):
             return
         if reason in ("finished", "cancelled"):
             if isinstance(item, InterruptionFrame) and sending.receiver in self.actors:
@@ -814,6 +1024,9 @@ class _Teller:
             return
         self.complain("CH5", f"dropped as {reason}, but was {expected}: {sending}")
 
+    def has_left(self, name: str) -> bool:
+        return name in self.actors and self.actors[name].is_gone
+
     def compare_stamp(self, sending: Sending, delivery: Delivery) -> None:
         # The model can't know in which epoch a timer came; its stamp decides nothing.
         if delivery.epoch != sending.stamp and not isinstance(sending.item, Tick):
@@ -824,7 +1037,7 @@ class _Teller:
     def failed(self, failure: Failure) -> None:
         name = failure.address.name
         actor = self.actors[name]
-        if actor.is_down:
+        if actor.is_down or actor.is_gone:
             # Only leaving `lifespan` may still fail.
             return
         self.failures += 1
@@ -846,25 +1059,106 @@ class _Teller:
         for running in list(actor.running.values()):
             self.settle(actor, running, blamed=blamed and running is failing)
         actor.is_given_up = actor.is_given_up or actor.has_ended
-        for other in self.group(actor):
-            for running in list(other.running.values()):
-                self.settle(other, running, blamed=blamed and running is failing)
-            other.is_down = True
-            for work, task in self.tasks.items():
-                if work.actor == other.part.name:
-                    task.is_settled = True
+        if actor.part.restart == "temporary" and not (actor.has_ended or self.is_closing):
+            self.leave(actor)
+        else:
+            self.go_down_with(actor)
 
-    def group(self, actor: _Actor) -> list[_Actor]:
-        """Who goes down with it."""
-        place = self.order.index(actor)
-        those = {"one_for_one": [actor], "one_for_all": self.order, "rest_for_one": self.order[place:]}
+    def finish(self, actor: _Actor) -> None:
+        """It ends by itself."""
+        if actor.is_down or actor.is_gone:
+            return
+        if self.account.closing_since < math.inf:
+            self.is_vague = True
+        if actor.part.restart == "permanent" and not actor.has_ended:
+            self.failures += 1
+            if self.failures > self.story.plan.max_restarts:
+                self.is_vague = True
+            self.go_down_with(actor)
+        else:
+            self.leave(actor)
+
+    def go_down(self, actor: _Actor) -> None:
+        for running in list(actor.running.values()):
+            self.settle(actor, running, blamed=False)
+        for work, task in self.tasks.items():
+            if work.actor == actor.part.name:
+                task.is_settled = True
+
+    def go_down_with(self, actor: _Actor) -> None:
+        """All who are restarted with it; of them those go for good who are temporary."""
+        knot, place = self.around(actor)
+        if knot.max_restarts == 0:
+            self.is_vague = True  # it escalates, a moment later
+        for other, is_doomed in self.group(actor, knot, place):
+            if is_doomed:
+                self.leave(other)
+            elif not other.is_down:
+                self.go_down(other)
+                other.is_down = True
+
+    def leave(self, actor: _Actor) -> None:
+        """It is gone: frames that wait for it pass it by, messages have nobody to go to."""
+        self.go_down(actor)
+        actor.is_gone, actor.is_down, actor.awaits_end = True, False, False
+        name, place = actor.part.name, actor.part.index
+        for key in [each for each in self.timers if each[0] == name]:
+            if self.timers[key] <= self.time + 1e-9:
+                self.is_vague = True  # it may just have come
+            del self.timers[key]
+        for interruption in self.interruptions[name]:
+            if interruption.state == "waiting":
+                interruption.state, interruption.may_be_missing = "due: finished", True
+        for sending in list(self.account.sendings):
+            if sending.receiver != name or sending.state != "waiting" or isinstance(sending.item, InterruptionFrame):
+                continue
+            if sending.direction is None:
+                sending.state = "due: finished"
+            elif sending.way is not None:
+                self.pass_by(sending, sending.way, place)
+
+    def pass_by(self, sending: Sending, way: Way, place: int) -> None:
+        assert sending.direction is not None
+        first, *more = self.shape.ways(place, sending.direction, self.handles(sending.item), way.tokens)
+        for after in (first, *more):
+            longer = attrs.evolve(
+                after,
+                passed=(*way.passed, place, *after.passed),
+                entered=(*way.entered, *after.entered),
+                has_come_out=way.has_come_out,
+            )
+            copy = sending if after is first else self.copy_of(sending)
+            copy.receiver, copy.way, copy.is_adjacent, copy.failures = self.name_of(longer), longer, False, 0
+
+    def around(self, actor: _Actor) -> tuple[Knot, int]:
+        """The pipeline in which it stands, and where."""
+        part = actor.part.index
+        return next(
+            (knot, knot.children.index(part)) for knot in self.story.plan.root.knots if part in knot.children
+        )  # fmt: skip
+
+    def group(self, actor: _Actor, knot: Knot, place: int) -> Iterator[tuple[_Actor, bool]]:
+        """Who goes down with it, and whether for good."""
         if self.is_closing or actor.has_ended:
-            return [actor]
-        return [
-            each
-            for each in those[self.story.plan.strategy]
-            if not each.is_down and (each is actor or not (each.has_ended or each.is_given_up))
-        ]
+            yield actor, False
+            return
+        children = knot.children
+        those = {"one_for_one": children[place : place + 1], "one_for_all": children, "rest_for_one": children[place:]}
+        for child in those[knot.strategy]:
+            for part, is_temporary in self.kinds(child):
+                other = self.order[part]
+                if other is actor:
+                    yield other, False
+                elif not (other.is_gone or other.has_ended or other.is_given_up):
+                    yield other, is_temporary
+
+    def kinds(self, child: int | Knot, around: bool = False) -> Iterator[tuple[int, bool]]:
+        """All parts of a child, and whether they, or what is around them, are temporary."""
+        if isinstance(child, int):
+            yield child, around or self.order[child].part.restart == "temporary"
+        else:
+            for each in child.children:
+                yield from self.kinds(each, around or child.restart == "temporary")
 
     def settle(self, actor: _Actor, running: _Running, *, blamed: bool) -> None:
         lane = next(lane for lane, each in actor.running.items() if each is running)
@@ -932,10 +1226,25 @@ class _Teller:
         self.account.is_vague = self.is_vague
         end = min(self.account.closing_since, self.time)
         for sending in self.account.sendings:
+            key = self.key(sending.item, sending.sender, sending.direction, sending.receiver)
+            if self.may_be_mistaken(key):
+                continue
             if sending.state == "waiting" and not sending.may_be_missing:
                 self.complain("CH5", f"lost: {sending}")
             elif sending.state.startswith("due") and not (sending.was_sent_with_interruption or sending.may_be_missing):
                 self.complain("CH5", f"never told of: {sending}")
+        mistaken = {
+            copies
+            for key, sendings in self.open.items()
+            if self.may_be_mistaken(key)
+            for each in sendings
+            if each.way is not None
+            for copies in (*each.way.tokens, *each.way.entered, each.way.receiver)
+        }
+        for sending in self.account.sendings:
+            copies = sending.way.receiver if sending.way is not None else None
+            if isinstance(copies, Copies) and copies.merged and not (copies.has_come_out or copies in mistaken):
+                self.complain("PA2", f"merged at {copies.fork}, and none has come out: {sending}")
         for (name, tick), moment in self.timers.items():
             if moment < end and self.actors[name].handles(tick) and (name, tick) not in self.uncertain_timers:
                 self.complain("SU5", f"the timer {tick} of {name}, due at {moment:.3f} s, never came")

@@ -10,7 +10,7 @@ from antiphon.channels.frames import InterruptionFrame
 
 from .log import Outcome
 from .plan import Letter, Tick
-from .retelling import Account, retell
+from .retelling import Account, Begin, retell
 from .stage import Story
 
 __all__ = ["RULES", "complaints"]
@@ -24,12 +24,42 @@ def fifo(story: Story, account: Account) -> list[str]:
         sending = begin.sending
         if sending.is_lifecycle or isinstance(sending.item, (InterruptionFrame, Tick)):
             continue
+        if sending.way is not None and sending.way.has_come_out:
+            continue  # it may have come by another branch
         lane = "messages" if isinstance(sending.item, Letter) else sending.lane
         key = (sending.sender, sending.receiver, lane)
         before, item = latest[key]
         if sending.number < before:
             found.append(f"CH1: {sending} was begun after {item!r}, which was sent later [entry {begin.number}]")
         latest[key] = max((before, item), (sending.number, sending.item), key=lambda pair: pair[0])
+    return found
+
+
+def splits(story: Story, account: Account) -> list[str]:
+    """PA1: frames enter all branches in one order."""
+    orders: dict[tuple[str, str, str | None, str], list[object]] = defaultdict(list)
+    known: dict[object, Begin] = {}
+    for begin in account.begins:
+        sending = begin.sending
+        if sending.way is None or sending.way.has_come_out:
+            continue
+        for copies in sending.way.entered:
+            order = orders[copies.fork, sending.receiver, sending.direction, sending.lane]
+            if copies not in order:
+                order.append(copies)
+                known[copies] = begin
+    found = []
+    for (fork, receiver, direction, lane), order in orders.items():
+        for (other_fork, other, other_direction, other_lane), other_order in orders.items():
+            if (fork, direction, lane) != (other_fork, other_direction, other_lane) or receiver >= other:
+                continue
+            one = [each for each in order if each in other_order]
+            two = [each for each in other_order if each in order]
+            found += [
+                f"PA1: {known[first].sending} entered {fork} in another order at {receiver} and {other}"
+                for first, second in zip(one, two, strict=True)
+                if first is not second
+            ][:1]
     return found
 
 
@@ -109,6 +139,7 @@ def conserved(story: Story, account: Account) -> list[str]:
 RULES: tuple[Callable[[Story, Account], list[str]], ...] = (
     conserved,
     fifo,
+    splits,
     system_first,
     no_dead_turn,
     gate,

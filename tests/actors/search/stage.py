@@ -6,20 +6,21 @@ import math
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import attrs
 import trio
 import trio.testing
 
-from antiphon.actors import Address, Killed, NoDoor, Pipeline, Session, child, open_session
+from antiphon.actors import Killed, NoDoor, Parallel, Pipeline, Session, child, open_session
 from antiphon.channels.frames import EndFrame
 from antiphon.scenarios import Trace, TraceRecorder
 from antiphon.scenarios.explorer import run_explored
 
-from .log import Livelock, Log, Outcome, Pushed, Requested, Rested
+from .log import Livelock, Log, Outcome, Pushed, Requested, Rested, short
 from .plan import Plan, Step
 from .players import player
+from .tree import Knot
 
 __all__ = ["PATIENCE", "Story", "alarm", "pipeline_of", "run"]
 
@@ -41,11 +42,31 @@ class Story:
 
 
 def pipeline_of(plan: Plan, log: Log) -> Pipeline:
-    return Pipeline(
-        *(child(player(part, log), max_buffer=part.max_buffer, grace=part.grace) for part in plan.parts),
-        strategy=plan.strategy,
-        max_restarts=plan.max_restarts,
-    )
+    players = [player(part, log) for part in plan.parts]
+
+    def group(knot: Knot) -> Pipeline | Parallel:
+        children = [
+            child(
+                players[each],
+                restart=plan.parts[each].restart,
+                max_buffer=plan.parts[each].max_buffer,
+                grace=plan.parts[each].grace,
+            )
+            if isinstance(each, int)
+            else child(group(each), restart=each.restart)
+            for each in knot.children
+        ]
+        make: Any = Parallel if knot.kind == "parallel" else Pipeline
+        made: Pipeline | Parallel = make(
+            *children, name=knot.name or None, strategy=knot.strategy, max_restarts=knot.max_restarts
+        )
+        return made
+
+    pipeline = group(plan.root)
+    assert isinstance(pipeline, Pipeline)
+    for part, each in zip(plan.parts, players, strict=True):
+        log.book[part.name] = pipeline.addresses[id(each)].name
+    return pipeline
 
 
 def run(plan: Plan, seed: int | str, *, direct: bool, log: Log | None = None) -> Story:
@@ -74,7 +95,7 @@ def run(plan: Plan, seed: int | str, *, direct: bool, log: Log | None = None) ->
             if session is None or session.outcome is not error:
                 raise
         assert session is not None and session.outcome is not None
-        durable = {address.name: dict(session.durable(address)) for address in session.statistics()}
+        durable = {short(address).name: dict(session.durable(address)) for address in session.statistics()}
         return recorder.trace(durable=durable, ended=session.outcome)
 
     with alarm():
@@ -100,7 +121,7 @@ def alarm() -> Iterator[None]:
 
 async def _conduct(session: Session, plan: Plan, log: Log) -> str | None:
     for name, delivery in plan.kills:
-        session.kill_at(name, delivery)
+        session.kill_at(log.address(name).name, delivery)
     with trio.move_on_after(PATIENCE) as limit:
         async with trio.open_nursery() as nursery:
             reader = trio.CancelScope()
@@ -153,7 +174,7 @@ async def _do(session: Session, step: Step, log: Log) -> None:
         case "letter":
             assert step.message is not None
             log.write(Pushed(step.message, None, step.target, alive))
-            await session.send(Address(step.target), step.message)
+            await session.send(log.address(step.target), step.message)
         case "interrupt":
             if step.rings:
                 log.bell.unpark_all()
@@ -162,16 +183,16 @@ async def _do(session: Session, step: Step, log: Log) -> None:
         case "ring":
             log.bell.unpark_all()
         case "kill":
-            session.kill(step.target, Killed("from outside"))
+            session.kill(log.address(step.target).name, Killed("from outside"))
             if step.also:
-                session.kill(step.also, Killed("from outside"))
+                session.kill(log.address(step.also).name, Killed("from outside"))
         case "end":
             log.write(Requested("end", log.now()))
             await session.push(EndFrame())
 
 
 def _look(session: Session, log: Log) -> None:
-    lanes = {str(address): (each.system, each.ordered) for address, each in session.statistics().items()}
+    lanes = {short(address).name: (each.system, each.ordered) for address, each in session.statistics().items()}
     log.write(Rested(lanes, frozenset(log.pushing)))
 
 

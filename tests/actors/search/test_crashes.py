@@ -11,7 +11,7 @@ import pytest
 from antiphon.actors import Delivery, Strategy
 from tests.seeds import seeds
 
-from .plan import Plan, compose_small
+from .plan import Plan, compose_small, grown
 from .restarts import WITHIN, misjudged
 from .rules import complaints
 from .stage import Story, run
@@ -51,6 +51,16 @@ def test_whoever_is_killed_whenever_nothing_is_lost_and_who_belongs_to_it_is_res
         for name, number in kills(plan, seed):
             story = run(attrs.evolve(plan, kills=((name, number),)), seed, direct=number % 2 == 0)
             assert not wrong(story), f"seed {seed}, {strategy}, Kill({name!r}, at={number}): {wrong(story)[0]}"
+
+
+@pytest.mark.rule("SU1", "SU2", "SU5", "SU9", "PA2")
+@pytest.mark.parametrize("direct", [True, False])
+def test_whoever_is_killed_whenever_in_a_tree_nothing_is_lost_and_nothing_comes_twice(direct: bool) -> None:
+    for seed in RUNS:
+        plan = grown(compose_small(seed), seed)
+        for name, number in kills(plan, seed):
+            story = run(attrs.evolve(plan, kills=((name, number),)), seed, direct=direct)
+            assert not complaints(story), f"seed {seed}, Kill({name!r}, at={number}): {complaints(story)[0]}"
 
 
 @pytest.mark.rule("SU4", "SU6", "SU7")

@@ -12,6 +12,7 @@ import pytest
 
 from tests.seeds import seeds
 
+from .log import Sent
 from .plan import compose, compose_line
 from .rules import complaints
 from .stage import Story, run
@@ -102,9 +103,33 @@ def test_the_end_drains_what_went_downstream_before_it(delivery: str) -> None:
 
 
 @DELIVERY
-@pytest.mark.rule("SU1", "SU2", "SU4", "SU5")
-def test_whoever_fails_comes_back_with_its_durable_values_and_its_timers(delivery: str) -> None:
-    expect_none(delivery, "SU1", "SU2", "SU4", "SU5")
+@pytest.mark.rule("PA1")
+def test_frames_enter_all_branches_in_one_order(delivery: str) -> None:
+    expect_none(delivery, "PA1")
+
+
+@DELIVERY
+@pytest.mark.rule("PA2")
+def test_of_all_copies_of_a_frame_one_comes_out_of_the_branches(delivery: str) -> None:
+    expect_none(delivery, "PA2")
+
+
+@DELIVERY
+@pytest.mark.rule("PA3")
+def test_the_start_comes_first_and_the_end_when_each_branch_has_let_it_out(delivery: str) -> None:
+    expect_none(delivery, "PA3")
+
+
+@DELIVERY
+@pytest.mark.rule("SU1", "SU2", "SU4", "SU5", "SU9")
+def test_whoever_fails_comes_back_with_its_durable_values_and_its_timers_unless_it_is_gone(delivery: str) -> None:
+    expect_none(delivery, "SU1", "SU2", "SU4", "SU5", "SU9")
+
+
+@DELIVERY
+@pytest.mark.rule("LC5")
+def test_after_the_end_nothing_more_is_told(delivery: str) -> None:
+    expect_none(delivery, "LC5")
 
 
 @DELIVERY
@@ -138,12 +163,17 @@ def test_the_search_meets_what_it_is_about() -> None:
         met["failures"] += len(story.trace.failures)
         met["restarts"] += len(story.trace.restarts)
         met["interruptions"] += max((delivery.epoch for delivery in story.trace.deliveries), default=0)
+        met["copies that came second"] += sum(
+            dropped.reason == "merged" and dropped.delivery.receiver.name.startswith("p")
+            for dropped in story.trace.dropped
+        )
+        met["ends of an actor's own"] += sum(isinstance(e, Sent) and e.act.do == "finish" for e in story.log.entries)
         met["failed sessions"] += isinstance(story.trace.ended, BaseException)
     few = [
         what
         for what in (
             "interrupted", "stale", "merged", "poison", "partial", "finished", "cancelled", "unknown address",
-            "failures", "restarts", "interruptions", "failed sessions",
+            "failures", "restarts", "interruptions", "failed sessions", "copies that came second", "ends of an actor's own",
         )
         if not met[what]
     ]  # fmt: skip
