@@ -17,16 +17,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar, cast, datacla
 
 import attrs
 
-from ..channels.frames import (
-    BotSpeakingFrame,
-    Frame,
-    InterimTranscriptionFrame,
-    InterruptionFrame,
-    SystemFrame,
-    TranscriptionFrame,
-    UserSpeakingFrame,
-    UserStartedSpeakingFrame,
-)
+from ..channels.frames import Frame, InterruptionFrame, SystemFrame
 from . import hand as hands
 from .definition import HANDLES, KIND, check_class, check_defaults, check_types, collect_handlers
 from .effects import FRAME_TYPES, LIFECYCLE, Address, Effect, effects_of
@@ -91,20 +82,10 @@ def _assign(instance: Actor, attribute: attrs.Attribute[Any], value: Any) -> Any
     return value
 
 
-ACTIVITY = (
-    BotSpeakingFrame,
-    InterimTranscriptionFrame,
-    TranscriptionFrame,
-    UserSpeakingFrame,
-    UserStartedSpeakingFrame,
-)
-"""Frames that tell that somebody speaks: a session without them is idle."""
-
-
 class Route:
     """How one class of actors treats one type of frame or message."""
 
-    __slots__ = ("facts", "handler", "is_activity", "is_async", "is_direct", "is_lifecycle", "is_system")
+    __slots__ = ("facts", "handler", "is_async", "is_direct", "is_lifecycle", "is_system")
 
     def __init__(self, kind: type, handler: Callable[..., Any] | None) -> None:
         self.handler = handler
@@ -112,7 +93,6 @@ class Route:
         self.is_lifecycle = issubclass(kind, LIFECYCLE)
         self.is_system = issubclass(kind, SystemFrame) or not issubclass(kind, Frame)
         self.facts = FRAME_TYPES[kind]
-        self.is_activity = issubclass(kind, ACTIVITY)
         # A sender may run this handler itself.
         self.is_direct = handler is not None and not self.is_async and not self.is_lifecycle
 

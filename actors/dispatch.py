@@ -23,6 +23,7 @@ from ..channels.mailbox import DOWN, UP, Direction, Envelope
 from .actor import Route
 from .delivery import Delivery, Dropped, DropReason
 from .effects import (
+    ACTIVITY,
     FRAME_TYPES,
     Address,
     After,
@@ -88,9 +89,9 @@ class Dispatcher:
         """Hears of frames that ask something of the session, when they reach an end."""
         self._slice_left = TURN_SECONDS
         self._slice_end = math.inf
-        self._ready: deque[Cell] = deque()
+        self.ready: deque[Cell] = deque()
         """Who may have something to begin."""
-        self._due: deque[Cell] = deque()
+        self.due: deque[Cell] = deque()
         """Whose next handler is async, so that only a runner can run it."""
         # In virtual time without direct delivery the seed also decides who is next, so that every order is tried.
         self._chance = random.Random(f"{seed}/order") if virtual and not direct else None
@@ -104,6 +105,8 @@ class Dispatcher:
         facts = FRAME_TYPES[type(frame)]
         assert facts is not None
         end, node = (self.source, self.source.down) if direction is DOWN else (self.sink, self.sink.up)
+        if facts[2]:
+            self.active_at = self.observers.clock()
         steps = self._begin_step()
         self.carry(Envelope(frame, end.address, direction, self.epoch, facts[1]), node, payer)
         self._end_step(steps, is_first=False)
@@ -116,6 +119,8 @@ class Dispatcher:
         is_first = not hand.sent
         facts = FRAME_TYPES[type(effects[0])] if len(effects) == 1 else None
         if facts is not None:
+            if facts[2]:
+                self.active_at = self.observers.clock()
             hand.has_sent()
             envelope = hand.envelope_for(effects[0], None, facts[1])  # type: ignore[arg-type]  # only frames have facts
         else:
@@ -181,10 +186,8 @@ class Dispatcher:
                 if made is None:
                     return
                 payer = None if route.is_system else node  # type: ignore[assignment]  # as above
-                envelope = made
-                if made.frame is not frame:
-                    kind = type(made.frame)
-                down = made.direction is DOWN
+                if made is not envelope or made.frame is not frame:
+                    envelope, kind, down = made, type(made.frame), made.direction is DOWN
                 node = node.down if down else node.up
             else:
                 break
@@ -207,8 +210,6 @@ class Dispatcher:
     def left(self, end: Exit, envelope: Envelope) -> None:
         """A frame has left at an end, or somebody has read it there."""
         self.steps -= 1
-        if end.routes[type(envelope.frame)].is_activity:
-            self.active_at = self.observers.clock()
         if self.observers:
             self.observers.tell(
                 "delivered", self.observers.delivery_of(envelope, end.address, self.observers.next_seq())
@@ -223,8 +224,6 @@ class Dispatcher:
         self.steps -= 1
         if not self.steps & 3 and perf_counter() > self._slice_end:
             self.steps = 0
-        if route.is_activity:
-            self.active_at = self.observers.clock()
         frame = envelope.frame
         effects: Sequence[Effect] = ()
         hand: Hand | None = None
@@ -248,16 +247,15 @@ class Dispatcher:
         cell.in_hand = None
         if facts is not None and not cell.has_ended:
             # The fast form, `return frame`: the same envelope goes on.
+            if envelope.immune:
+                envelope.epoch = self.epoch  # also of what has no turn of its own: system frames and messages
             if result is not frame:
                 envelope.frame = result
                 envelope.token = None
-            envelope.sender = cell.address
-            if envelope.direction is None:
-                envelope.direction = DOWN
-            if route.is_system or envelope.immune:
-                envelope.epoch = self.epoch
+                if facts[2]:
+                    self.active_at = self.observers.clock()
             envelope.immune = facts[1]
-            envelope.failures = 0
+            envelope.sender = cell.address
             made: Envelope | None = envelope
         elif result is None:
             made = None
@@ -312,6 +310,8 @@ class Dispatcher:
     ) -> Envelope | None:
         if last is not None:
             self._put_for(hand, last)
+        if isinstance(frame, ACTIVITY):
+            self.active_at = self.observers.clock()
         hand.has_sent()
         return hand.envelope_for(frame, direction, immune)
 
@@ -341,6 +341,10 @@ class Dispatcher:
         payer: Payer | None = None if route.is_system or envelope.direction is None else cell
         if route.handler is not None:
             made = self.perform(cell, route, envelope)
+            if made is envelope:
+                # What came of a message goes down, and what came of a second try is new.
+                envelope.direction = envelope.direction or DOWN
+                envelope.failures = 0
         elif route.is_lifecycle:
             made = None
         if cell.ordered.hold and not cell.is_down:
@@ -358,37 +362,37 @@ class Dispatcher:
         """See that what a cell may begin is begun, in this step or by a runner."""
         if not cell.is_scheduled:
             cell.is_scheduled = True
-            self._ready.append(cell)
+            self.ready.append(cell)
 
     def drain(self) -> None:
         """Run the plain handlers that are ready, while this turn lasts; the rest is left to a runner."""
-        ready = self._ready
+        ready = self.ready
         while ready and self.steps > 0 and self.direct:
             cell = ready.popleft()
             found = cell.next()
             if found is None:
                 cell.is_scheduled = False
             elif found[1].is_async:
-                self._due.append(cell)
+                self.due.append(cell)
             else:
                 cell.is_scheduled = False
                 self.serve(cell, found[1], cell.take(found[0]))
-        if ready or self._due:
+        if ready or self.due:
             self.call_runner()
 
     def next_ready(self) -> Cell | None:
         """Whom a runner serves next."""
-        ready = self._ready
+        ready = self.ready
         if self._chance is not None and ready:
             ready.rotate(self._chance.randrange(len(ready)))
-        cell = ready.popleft() if ready else self._due.popleft() if self._due else None
+        cell = ready.popleft() if ready else self.due.popleft() if self.due else None
         if cell is not None:
             cell.is_scheduled = False
         return cell
 
     def call_runner(self) -> None:
         """Let a runner look what is ready, if none has been called yet."""
-        if not self._called and (self._ready or self._due) and not self.is_over:
+        if not self._called and (self.ready or self.due) and not self.is_over:
             self._called = True
             if self._idle:
                 self._idle.pop().wake()
@@ -431,7 +435,7 @@ class Dispatcher:
 
         What only queues counts like a handler, but for a handler's first: who only pushes must let others have the loop.
         """
-        if self._ready:
+        if self.ready:
             self.drain()
         if self.steps == steps and not is_first:
             self.steps -= 1

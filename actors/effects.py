@@ -14,14 +14,19 @@ from typing import Any, TypeAlias, cast
 import attrs
 
 from ..channels.frames import (
+    BotSpeakingFrame,
     CancelFrame,
     EndFrame,
     Frame,
+    InterimTranscriptionFrame,
     InterruptionFrame,
     StartFrame,
     StopFrame,
     SystemFrame,
+    TranscriptionFrame,
     Uninterruptible,
+    UserSpeakingFrame,
+    UserStartedSpeakingFrame,
 )
 
 __all__ = ["Address", "After", "Both", "Down", "Effect", "Effects", "Finish", "Immune", "Interrupt", "To", "Up"]
@@ -133,12 +138,26 @@ EFFECTS = (Frame, Up, Down, Both, Immune, To, After, Interrupt, Finish)
 LIFECYCLE = (StartFrame, EndFrame, StopFrame, CancelFrame)
 
 
-class _FrameTypes(dict[type, "tuple[bool, bool] | None"]):
-    """For a type: whether its frames overtake, and whether they are immune; None for what can't be sent by itself."""
+ACTIVITY = (
+    BotSpeakingFrame,
+    InterimTranscriptionFrame,
+    TranscriptionFrame,
+    UserSpeakingFrame,
+    UserStartedSpeakingFrame,
+)
+"""Frames that tell that somebody speaks: a session without them is idle."""
 
-    def __missing__(self, kind: type) -> tuple[bool, bool] | None:
-        plain = issubclass(kind, Frame) and not issubclass(kind, (*LIFECYCLE, InterruptionFrame))
-        facts = (issubclass(kind, SystemFrame), issubclass(kind, (Uninterruptible, SystemFrame))) if plain else None
+
+class _FrameTypes(dict[type, "tuple[bool, bool, bool] | None"]):
+    """For a type: whether its frames overtake, whether they are immune, whether they tell that somebody speaks; None for
+    what can't be sent by itself.
+    """
+
+    def __missing__(self, kind: type) -> tuple[bool, bool, bool] | None:
+        facts = None
+        if issubclass(kind, Frame) and not issubclass(kind, (*LIFECYCLE, InterruptionFrame)):
+            is_immune = issubclass(kind, (Uninterruptible, SystemFrame))
+            facts = issubclass(kind, SystemFrame), is_immune, issubclass(kind, ACTIVITY)
         self[kind] = facts
         return facts
 

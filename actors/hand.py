@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import trio
 
-from ..channels.frames import ErrorFrame, Frame, InterruptionFrame, MetricsFrame, SystemFrame
+from ..channels.frames import ErrorFrame, Frame, MetricsFrame, SystemFrame
 from ..channels.mailbox import DOWN, Direction, Envelope
 from .effects import Address, Effect, To
 from .tasks import Task
@@ -65,8 +65,7 @@ class Hand:
             epoch: int | None = cell.dispatcher.epoch
         else:
             epoch = None if envelope.immune else envelope.epoch
-        direction = None if isinstance(envelope.frame, InterruptionFrame) else envelope.direction
-        return cls(cell, envelope, direction, epoch, ordered)
+        return cls(cell, envelope, envelope.direction, epoch, ordered)
 
     @property
     def root(self) -> Hand:

@@ -79,19 +79,20 @@ async def attend(
     handler = route.handler
     assert handler is not None
     is_system = lane is not cell.ordered
-    hand = Hand.for_handler(cell, envelope, ordered=not is_system)
+    # As `Hand.for_handler`, without the call: this is on the way of each frame to an async handler.
+    epoch = dispatcher.epoch if is_system else None if envelope.immune else envelope.epoch
+    hand = Hand(cell, envelope, envelope.direction, epoch, not is_system)
     hand.lane, hand.scope, hand.task = lane, scope, task
     hand.since = dispatcher.observers.clock()
     lane.hold |= BUSY
     lane.hand = hand
     if dispatcher.watch.sleeps:
         dispatcher.watch.wake()
-    if route.is_activity:
-        dispatcher.active_at = hand.since
     if is_system and cell.ordered.waiting:
         # A system handler blocks ordered frames only while it hasn't begun.
         dispatcher.schedule(cell)
-    dispatcher.call_runner()  # whoever else is ready doesn't wait for this handler
+    if dispatcher.ready or dispatcher.due:
+        dispatcher.call_runner()  # whoever else is ready doesn't wait for this handler
     dispatcher.steps -= 1
     in_hand.set(hand)
     actor = cell.actor
