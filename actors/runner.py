@@ -79,9 +79,7 @@ async def attend(
     handler = route.handler
     assert handler is not None
     is_system = lane is not cell.ordered
-    # As `Hand.for_handler`, without the call: this is on the way of each frame to an async handler.
-    epoch = dispatcher.epoch if is_system else None if envelope.immune else envelope.epoch
-    hand = Hand(cell, envelope, envelope.direction, epoch, not is_system)
+    hand = Hand.for_handler(cell, envelope, ordered=not is_system)
     hand.lane, hand.scope, hand.task = lane, scope, task
     hand.since = dispatcher.observers.clock()
     lane.hold |= BUSY
