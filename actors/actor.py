@@ -207,7 +207,7 @@ class Actor:
 
     def allow(self, seconds: float) -> None:
         """While the session ends: this actor may take that much longer than its grace, counted from now."""
-        self._in_session("allow").allow(seconds)
+        self._in_session("allow").patience.allow(seconds)
 
     def handle(self, frame: object) -> tuple[Effect, ...]:
         """The effects of the plain handler for this frame or message: a pure step, to test an actor without a session.

@@ -24,9 +24,10 @@ from .dispatch import Dispatcher
 from .effects import LIFECYCLE, Address, After
 from .errors import Killed
 from .hand import Hand, hand_of, in_hand
-from .last_resort import abort_waits, moment_passes, was_killed
+from .last_resort import abort_waits, was_killed
 from .node import BLOCKED, BUSY, CLOGGED, CLOSED, GATED, QUEUED, Lane, Node, Payer
 from .outside import Outside
+from .patience import Patience
 from .runner import attend
 from .tasks import Task, Tasks
 from .timers import Timer
@@ -90,12 +91,7 @@ class Cell(Node):
         self._passes = False
         """Once it is gone: whether frames that it would have handled pass by."""
         self._clogs: list[Node] = []
-        self._waits_for: list[Node] = []
-        self._progress = 0.0
-        self._allowed = -math.inf
-        self.end_waits = False
-        """Whether EndFrame waits in the mailbox."""
-        self._is_watched = False
+        self.patience = Patience(self)
         self.has_started = False
         """Whether StartFrame has come to this place: then each incarnation gets it as soon as it has entered."""
         self._start_passed = False
@@ -183,7 +179,7 @@ class Cell(Node):
                 await self._left.wait()
             await self.tasks.all_ended()
         if limit.cancelled_caught and not (life is not None and life.scope.cancel_called):
-            self.tell_stall(self.dispatcher.observers.now() - self.grace, None)
+            self.tell_stall(self.grace, None)
         if limit.cancelled_caught:
             if life is not None:
                 life.scope.cancel()
@@ -427,11 +423,7 @@ class Cell(Node):
     def handled(self, frame: object, epoch: int) -> None:
         """What every handling ends with, plain or async, where somebody waits for that: the ordered lane is held."""
         self._ungate(frame, epoch)
-        self.note_progress()
-
-    def note_progress(self) -> None:
-        if self._is_watched:
-            self._progress = trio.current_time()
+        self.patience.note_progress()
 
     def _ungate(self, frame: object, epoch: int) -> None:
         """Frames of the newest epoch may be begun, when its InterruptionFrame is done with; an older one frees
@@ -450,7 +442,7 @@ class Cell(Node):
             self.pass_start()
             self._let_next_start()
         elif isinstance(frame, (EndFrame, StopFrame)):
-            self.end_waits = False
+            self.patience.end_waits = False
             self._mark_ended()
             self.session.lifecycle.pass_end(self, frame)
 
@@ -504,13 +496,13 @@ class Cell(Node):
         if node.index <= self.index or mailbox is None or not mailbox.is_overfull:
             return  # an earlier one, or an interruption has made room meanwhile
         self._clogs.append(node)
-        self._waits_for.append(node)
+        self.patience.waits(node)
         self.ordered.hold |= CLOGGED
 
         def go_on() -> None:
             if node in self._clogs:
                 self._clogs.remove(node)
-                self._has_room(node)
+                self.patience.has_room(node)
                 if not self._clogs:
                     self.ordered.hold &= ~CLOGGED
                     self.dispatcher.schedule(self)
@@ -520,15 +512,11 @@ class Cell(Node):
     async def wait_for_room(self, node: Node) -> None:
         """For a handler or a task of this actor."""
         assert node.mailbox is not None
-        self._waits_for.append(node)
+        self.patience.waits(node)
         try:
             await node.mailbox.wait_for_room()
         finally:
-            self._has_room(node)
-
-    def _has_room(self, node: Node) -> None:
-        self._waits_for.remove(node)
-        self._progress = trio.current_time()
+            self.patience.has_room(node)
 
     # ---- what an actor and its session ask for
 
@@ -554,8 +542,16 @@ class Cell(Node):
         """Sound that waited too long for the world was thrown away."""
         self._report_drop(Envelope(data, self.address, None, self.dispatcher.epoch), "shed")
 
-    def tell_stall(self, since: float, frame: object, *, is_given_up: bool = False) -> None:
-        self.dispatcher.observers.tell("stalled", Stall(self.address, since, frame, is_given_up))
+    def tell_stall(self, seconds: float, frame: object, *, is_given_up: bool = False) -> None:
+        """It gets on with nothing for so many seconds already."""
+        observers = self.dispatcher.observers
+        observers.tell("stalled", Stall(self.address, observers.now() - seconds, frame, is_given_up))
+
+    def be_watched(self) -> None:
+        self.patience.be_watched()
+
+    def patient_until(self) -> float:
+        return self.patience.until()
 
     # ---- timers
 
@@ -595,7 +591,7 @@ class Cell(Node):
 
     async def cancel(self, frame: CancelFrame) -> None:
         """Let the actor see CancelFrame, within its grace."""
-        self.end_waits = self._is_watched = False
+        self.patience.forget()
         route = self.routes[type(frame)]
         if route.handler is not None and self.phase is Phase.OPEN:
             envelope = self.session.envelope(frame)
@@ -630,48 +626,3 @@ class Cell(Node):
         while (found := self.next()) is not None and found[0] is self.system and not found[1].is_async:
             self.dispatcher.serve(self, found[1], self.take(self.system))
             self.dispatcher.drain()
-
-    def expect_end(self) -> None:
-        """EndFrame waits in the mailbox: from now on the actor must get on."""
-        self.end_waits = True
-        self.be_watched()
-
-    def be_watched(self) -> None:
-        """The end waits for this actor, here or in one that waits for room here."""
-        if not (self._is_watched or self.is_gone):
-            self._is_watched = True
-            self.ordered.hold |= QUEUED
-            self._progress = trio.current_time()
-            self.session.spawn(self._watch_end)
-
-    def allow(self, seconds: float) -> None:
-        self._allowed = max(self._allowed, trio.current_time() + seconds)
-
-    def patience(self) -> float:
-        """The moment until which this actor may get on with nothing. Who waits for room in another one isn't to blame:
-        that one is given up first, and then there is room.
-        """
-        others = [node.patience() for node in self._waits_for]
-        return max(others, default=-math.inf) if any(each > -math.inf for each in others) else self._own_patience()
-
-    def _own_patience(self) -> float:
-        return max(self._progress, self._allowed) + self.grace
-
-    async def _watch_end(self) -> None:
-        while self._is_watched and not self.is_gone:
-            if not (self.end_waits or self.mailbox.waiting_senders):
-                self._is_watched = False
-                if not self.has_ended:
-                    self.ordered.hold &= ~QUEUED
-                return
-            for node in self._waits_for:
-                node.be_watched()
-            moment = self.patience()
-            if trio.current_time() < moment:
-                await trio.sleep_until(moment)
-                await moment_passes()  # who gets on at this very moment still counts
-                continue
-            since = self._progress - self.dispatcher.observers.began
-            self.tell_stall(since, self.busy()[1], is_given_up=True)
-            self.session.lifecycle.give_up(self)
-            return

@@ -106,7 +106,7 @@ class Lifecycle:
                     self._end_at(node.down, frame)
         elif isinstance(node, Cell):
             node.mailbox.put_ordered(self._session.envelope(frame))
-            node.expect_end()
+            node.patience.expect_end()
             self._session.dispatcher.schedule(node)
 
     async def _close_after_end(self) -> None:

@@ -71,7 +71,7 @@ class Node:
     def be_watched(self) -> None:
         """While the session ends: somebody waits for this node to get on."""
 
-    def patience(self) -> float:
+    def patient_until(self) -> float:
         """The moment until which it may get on with nothing; minus infinity where nobody is to be given up."""
         return -math.inf
 

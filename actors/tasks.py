@@ -65,7 +65,7 @@ class Tasks:
             self._running.discard(task)
             self.one_ended()
             if task.in_handler:
-                cell.note_progress()
+                cell.patience.note_progress()
                 if not cell.is_down:
                     cell.dispatcher.schedule(cell)
                     cell.dispatcher.drain()

@@ -105,7 +105,7 @@ class Watch:
         self._told.add(hand)
         cell, envelope = hand.cell, hand.envelope
         assert envelope is not None
-        cell.tell_stall(hand.since - cell.dispatcher.observers.began, envelope.frame)
+        cell.tell_stall(cell.dispatcher.observers.clock() - hand.since, envelope.frame)
         if not hand.waits and not hand.cut:
             # Nothing else of its system lane gets on meanwhile, interruptions included.
             frame = type(envelope.frame).__name__
