@@ -432,6 +432,11 @@ class Cell(Node):
         if self.ordered.hold & GATED and isinstance(frame, InterruptionFrame) and epoch >= self.mailbox.epoch:
             self.ordered.hold &= ~GATED
 
+    def end_handled(self, frame: object) -> None:
+        """The handler of EndFrame or StopFrame is done, and its last effect is on its way: it isn't restarted any more."""
+        if isinstance(frame, (EndFrame, StopFrame)):
+            self._mark_ended()
+
     def lifecycle_handled(self, frame: object) -> None:
         """StartFrame, EndFrame and StopFrame pass by themselves, after the handler's effects, after a failure too."""
         if isinstance(frame, StartFrame):

@@ -349,6 +349,8 @@ class Dispatcher:
             made = None
         if cell.ordered.hold and not cell.is_down:
             cell.handled(frame, epoch)
+        if route.is_lifecycle:
+            cell.end_handled(frame)
         if made is not None:
             self.carry(made, cell.down if made.direction is DOWN else cell.up, payer)
         if route.is_lifecycle:

@@ -129,6 +129,8 @@ def _end(cell: Cell, route: Route, hand: Hand, envelope: Envelope, effects: tupl
     lane.hold &= ~BUSY
     if cell.ordered.hold:
         cell.handled(envelope.frame, envelope.epoch)
+    if route.is_lifecycle:
+        cell.end_handled(envelope.frame)
     if last is not None:
         dispatcher.carry(last, cell.down if last.direction is DOWN else cell.up, hand if hand.waits else None)
     for node in hand.overfull:

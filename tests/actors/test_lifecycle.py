@@ -727,3 +727,29 @@ def test_kill_at_strikes_as_the_nth_delivery_begins(direct: bool) -> None:
     assert texts(trace.handled_by("passes")) == ["1", "2", "2", "3"]
     assert texts(trace.down) == ["1", "2", "3"]
     assert [each.delivery.frame for each in trace.failures if each.delivery] == [Note("2")]
+
+
+# ---- an end, and a sibling's failure by its last word
+
+
+@actor
+class LastWord(Actor):
+    """Has a last word at its end, and takes its time to leave."""
+
+    @asynccontextmanager
+    async def lifespan(self) -> AsyncIterator[None]:
+        yield
+        await trio.sleep(0.5)
+
+    @on(EndFrame)
+    def say(self, frame: EndFrame) -> Note:
+        return Note("goodbye")
+
+
+@both
+@pytest.mark.rule("SU9", "LC1")
+def test_who_has_handled_its_end_is_not_stopped_when_its_last_word_fails_a_sibling(direct: bool) -> None:
+    pipeline = Pipeline(LastWord(), Passes(name="fails"), strategy="one_for_all")
+    trace = play(pipeline, [Kill("fails", at=1), EndFrame()], direct=direct)
+    assert [(str(each.address), each.time) for each in trace.restarts] == [("fails", 0.0)]
+    assert texts(trace.down) == ["goodbye"]

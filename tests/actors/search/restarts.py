@@ -61,6 +61,8 @@ def misjudged(story: Story) -> list[str]:
             return found  # the next failure came first: they may be repaired together
         if ends_unseen:
             return found  # whom EndFrame has passed without a handler isn't restarted
+        if any(cuts_its_end(each) for each in window):
+            return found  # nor is whose EndFrame went on when its handler was cut, if something had come of it
         delay = expected_delay(sum(who == name for who, _ in counted))
         group = [each for each in together(story.plan.strategy, names, name) if each == name or each not in ended]
         if [restart.address.name for restart in restarts] != group:
@@ -82,6 +84,10 @@ def misjudged(story: Story) -> list[str]:
             f"SU7: the session ended with {story.trace.ended!r}, but by {counted} it should have failed: {has_given_up}"
         )
     return found
+
+
+def cuts_its_end(entry: Entry) -> bool:
+    return isinstance(entry, Finished) and entry.how != "done" and isinstance(entry.work.item, (EndFrame, StopFrame))
 
 
 def is_second(failure: Failure, blamed: set[tuple[str, int]]) -> bool:
