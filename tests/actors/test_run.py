@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -236,3 +237,29 @@ def test_a_signal_tells_the_actors_why_the_session_is_cancelled() -> None:
     with begun(source) as child:
         child.send_signal(signal.SIGTERM)
         assert outcome_of(child) == Outcome(130, "signal SIGTERM\n", "")
+
+
+@pytest.mark.rule("LC4")
+def test_code_that_never_awaits_is_named_with_its_stack() -> None:
+    source = """
+    @actor
+    class Spins(Actor):
+        @on(TextFrame)
+        def spin(self, frame):
+            while True:
+                pass
+
+    sys.exit(antiphon.run(Pipeline(Tells(), Talks(), Spins()), stall_timeout=0.5))
+    """
+    with begun(source) as child:
+        limit = threading.Timer(20, child.kill)
+        limit.start()
+        assert child.stderr is not None
+        told = next((line for line in child.stderr if line.rstrip().endswith("in spin")), "nothing, within 20 s")
+        limit.cancel()
+    assert told.startswith("  File "), told
+
+
+def test_a_program_whose_loop_turns_hears_nothing_of_stacks() -> None:
+    done = run("sys.exit(antiphon.run(Pipeline(Talks()), stall_timeout=0.5))")
+    assert (done.code, done.err) == (0, "")
