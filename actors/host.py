@@ -22,7 +22,6 @@ import attrs
 import trio
 
 from ..channels.credentials import masked
-from .blocked_loop import name_what_blocks
 from .errors import ConfigurationError
 from .lateness import PERIOD, RECOVERED, SHARE, WINDOW, Lateness, LatenessGauge
 from .observe import Observer
@@ -38,9 +37,6 @@ Refusal = Literal["draining", "full", "late"]
 
 IDLE_TIMEOUT = 300.0
 """Seconds in which nobody speaks, after which a session of a host is over."""
-
-STALL_TIMEOUT = 5.0
-"""Seconds for which one handler may keep the loop of the program, before its stack is printed."""
 
 _log = logging.getLogger("antiphon")
 
@@ -450,7 +446,6 @@ class Host:
                 async with trio.open_nursery() as nursery:
                     async with self:
                         nursery.start_soon(self._obey, received, signals)
-                        await nursery.start(name_what_blocks, STALL_TIMEOUT)
                         with trio.CancelScope() as serving:
                             nursery.start_soon(self._cancel_at_end, serving)
                             await main(self)

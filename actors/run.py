@@ -12,7 +12,6 @@ import trio
 
 from ..channels.credentials import masked
 from ..channels.frames import CancelFrame
-from .blocked_loop import name_what_blocks
 from .errors import ConfigurationError
 from .observe import Observer
 from .outside import Door
@@ -42,8 +41,7 @@ def run(
     does. Arguments are those of `open_session`.
 
     Returns an exit code for `sys.exit`: 0 it ended, 1 it failed, 2 the pipeline can't work, 130 a signal interrupted
-    it. What went wrong is on standard error, without secrets; else nothing is printed. Code that keeps the loop to
-    itself for `stall_timeout` can't be ended; where it stands is printed, with its stack.
+    it. What went wrong is on standard error, without secrets; else nothing is printed.
     """
     signals: list[int] = []
 
@@ -51,8 +49,6 @@ def run(
         # Before the session, so that no signal finds nobody; the nursery around it, so that all signals are taken.
         with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as received:
             async with trio.open_nursery() as nursery:
-                if stall_timeout is not None:
-                    await nursery.start(name_what_blocks, stall_timeout)  # first: the session may block at once
                 async with open_session(
                     pipeline,
                     name=name,

@@ -29,6 +29,7 @@ from ..channels.frames import (
     StopWorkerFrame,
 )
 from ..channels.mailbox import DOWN, UP, Direction, Envelope, Mailbox
+from .blocked_loop import named_when_blocked
 from .build import build
 from .cell import Cell
 from .dispatch import Dispatcher
@@ -433,7 +434,8 @@ async def open_session(
       the actor, and what that would handle is dropped as `finished`.
     - `idle_timeout`: seconds after which it is cancelled when neither user nor bot has spoken; None is never.
     - `stall_timeout`: seconds after which a busy actor is reported to observers (`stalled`); it fails if it is a system
-      handler that is busy, for then not even an interruption reaches it. None is never.
+      handler that is busy, for then not even an interruption reaches it. Code that keeps the loop to itself for so long
+      can't be ended; where it stands is logged, with its stack. None is never.
     - `heartbeat`: every so many seconds a HeartbeatFrame goes through the pipeline, and it is reported when none has
       come out for ten times as long. None is never.
     """
@@ -466,27 +468,29 @@ async def open_session(
     raised: BaseException | None = None
     body = trio.CancelScope()
     session.on_failed = body.cancel
-    async with trio.open_nursery() as outer:
-        # Half begun it couldn't be ended: `live` shields itself, and begins without a wait.
-        with trio.CancelScope(shield=True):
-            await outer.start(session.live)
-        with body:
-            try:
-                yield session
-            except BaseException as error:
-                raised = error
-                session.begin_cancel(CancelFrame(type(error).__name__))
-                if isinstance(error, (trio.Cancelled, GeneratorExit)):
-                    raise
-            else:
-                if session.outcome is None:
-                    session.lifecycle.begin_end(EndFrame())
-                    session.dispatcher.drain()
-                    try:
-                        await session.wait()
-                    except trio.Cancelled:
-                        session.begin_cancel(CancelFrame("cancelled"))
+    watched = None if session.dispatcher.virtual else stall_timeout
+    with named_when_blocked(watched):
+        async with trio.open_nursery() as outer:
+            # Half begun it couldn't be ended: `live` shields itself, and begins without a wait.
+            with trio.CancelScope(shield=True):
+                await outer.start(session.live)
+            with body:
+                try:
+                    yield session
+                except BaseException as error:
+                    raised = error
+                    session.begin_cancel(CancelFrame(type(error).__name__))
+                    if isinstance(error, (trio.Cancelled, GeneratorExit)):
                         raise
+                else:
+                    if session.outcome is None:
+                        session.lifecycle.begin_end(EndFrame())
+                        session.dispatcher.drain()
+                        try:
+                            await session.wait()
+                        except trio.Cancelled:
+                            session.begin_cancel(CancelFrame("cancelled"))
+                            raise
     if isinstance(session.outcome, BaseException):
         if isinstance(raised, Exception):
             raise BaseExceptionGroup(str(session.outcome), [raised, session.outcome])

@@ -516,7 +516,7 @@ def test_a_kill_of_either_half_at_any_delivery_changes_nothing(undisturbed: Trac
 
 def test_kills_of_both_halves_with_delays_keep_every_word_in_order() -> None:
     """Restarts that take time let more be heard, but lose nothing and never put an answer behind who cut it."""
-    for seed in seeds(20):
+    for seed in seeds(20, each_counts=20):
         script: list[Item] = []
         for place, item in enumerate(RICH):
             script.append(item)
@@ -551,7 +551,7 @@ def test_a_half_that_comes_back_does_not_take_a_bot_that_spoke_for_one_that_did_
 
     pair = LLMContextAggregatorPair(LLMContext())
     pipeline = Pipeline(pair.user, Output(name="output"), pair.assistant)
-    for seed in seeds(20):
+    for seed in seeds(20, each_counts=20):
         down: list[Item] = [Kill("assistant"), Sleep(0.001), Kill("assistant")]
         said = (LLMFullResponseStartFrame(), LLMTextFrame("Hello"), STARTED, TranscriptionFrame("wait"), STOPPED)
         trace = play(pipeline, [*down, said, TranscriptionFrame("wait"), Sleep(5)], seed=seed)

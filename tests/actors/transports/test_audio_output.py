@@ -323,7 +323,7 @@ class CutsIn(Actor):
 def test_an_interruption_at_the_moment_at_which_a_chunk_is_due_lets_nothing_slip_behind_it() -> None:
     """A quarter of a second is exact in binary, so that both come due at once, in an order that the seed decides."""
     counts = set()
-    for seed in seeds(60):
+    for seed in seeds(60, each_counts=10):
         device = Device()
         output = AudioOutput(device, chunk=0.25, name="output")
         script = at_once(*synthesis(2.0, word("one", 0.0), word("two", 0.5)))
@@ -350,7 +350,7 @@ class Slow(Actor):
 
 def test_an_interruption_at_the_moment_at_which_room_comes_lets_nothing_slip_behind_it() -> None:
     """Whoever waits for room and gets it is awake already, and isn't told of a cut in the same instant."""
-    for seed in seeds(60):
+    for seed in seeds(60, each_counts=10):
         device = Device()
         output = AudioOutput(device, chunk=0.25, name="output")
         pipeline = Pipeline(CutsIn(1.0), output, child(Slow(), max_buffer=1))

@@ -95,7 +95,7 @@ def test_no_two_marks_overlap(story: Story) -> None:
 
 
 def test_nothing_overlaps_or_leaves_the_picture_whatever_the_times_are() -> None:
-    for seed in seeds(60):
+    for seed in seeds(60, each_counts=10):
         story = crowd(seed)
         words, marks = boxes(story, "word"), boxes(story, "mark")
         assert overlaps(words) == overlaps(marks) == [], f"seed {seed}"
