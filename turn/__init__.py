@@ -5,8 +5,8 @@ from .pair import (
     LLMContextAggregatorPair as LLMContextAggregatorPair,
     UserHalf as UserHalf,
 )
-from .vad import (
-    VAD as VAD,
+from .vad import VAD as VAD
+from .voice_activity import (
     VADParams as VADParams,
     VADState as VADState,
     VoiceActivity as VoiceActivity,
@@ -17,4 +17,10 @@ from .voice_analyzer import (
     VoiceAnalyzer as VoiceAnalyzer,
     VoiceJudge as VoiceJudge,
     WebRTCAnalyzer as WebRTCAnalyzer,
+)
+from .voice_watch import (
+    AudioIdle as AudioIdle,
+    Ears as Ears,
+    VoiceNews as VoiceNews,
+    VoiceWatch as VoiceWatch,
 )
