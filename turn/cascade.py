@@ -1,0 +1,65 @@
+"""The policy of a cascade: recogniser, language model, synthesiser. A user's message is written when the turn is over, and the
+model is run; an answer is written as the assistant half commits it.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import attrs
+
+from .joining import join
+from .peer_messages import Commit, Park, ResponseClosed
+from .slots import Act, Heard, OpenResponse, Place, RunDue, Slots, Step, StoppedDue, TriggeredDue, WriteCommit, WriteUser
+
+__all__ = ["Cascade"]
+
+
+@attrs.frozen
+class Cascade:
+    """Each step gives the next slots and what is to be done."""
+
+    name: Literal["cascade", "realtime"] = "cascade"
+
+    def transcribed(self, slots: Slots, heard: Heard, place: Place) -> Step:
+        return attrs.evolve(slots, gathered=(*slots.gathered, heard)), ()
+
+    def triggered(self, slots: Slots, strategy: str) -> Step:
+        slots, acts = _write(slots)
+        return slots, (*acts, TriggeredDue(strategy))
+
+    def stopped(self, slots: Slots, strategy: str | None) -> Step:
+        slots, acts = _write(slots)
+        content = " ".join(slots.segments)
+        return attrs.evolve(slots, segments=()), (*acts, StoppedDue(strategy, content))
+
+    def opened(self, slots: Slots, response: OpenResponse) -> Step:
+        return attrs.evolve(slots, open=response), ()
+
+    def committed(self, slots: Slots, commit: Commit) -> Step:
+        return slots, (WriteCommit(commit),)
+
+    def parked(self, slots: Slots, park: Park) -> Step:
+        return slots, (WriteCommit(park),)
+
+    def closed(self, slots: Slots, closed: ResponseClosed) -> Step:
+        is_this = slots.open is not None and slots.open.response_id == closed.response_id
+        return attrs.evolve(slots, open=None) if is_this else slots, ()
+
+    def window_over(self, slots: Slots) -> Step:
+        return slots, ()
+
+    def ended(self, slots: Slots) -> Step:
+        if not slots.gathered:
+            return slots, ()
+        slots, acts = _write(slots)
+        content = " ".join(slots.segments)
+        return attrs.evolve(slots, segments=()), (*acts, StoppedDue(None, content))
+
+
+def _write(slots: Slots) -> tuple[Slots, tuple[Act, ...]]:
+    text = join(heard.part for heard in slots.gathered)
+    if not text:
+        return slots, ()
+    written = attrs.evolve(slots, gathered=(), segments=(*slots.segments, text))
+    return written, (WriteUser(slots.gathered), RunDue("user turn"))
