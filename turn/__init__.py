@@ -1,9 +1,111 @@
 """Who may speak: voice activity, the beginning and the end of turns, and the pair that keeps the context."""
 
-from .pair import (
-    AssistantHalf as AssistantHalf,
-    LLMContextAggregatorPair as LLMContextAggregatorPair,
-    UserHalf as UserHalf,
+from .assistant_half import AssistantHalf as AssistantHalf
+from .empty_turn import (
+    EmptyTurnCause as EmptyTurnCause,
+    EmptyUserTurn as EmptyUserTurn,
+    empty_turn_cause as empty_turn_cause,
+    recovery as recovery,
+)
+from .events import (
+    AssistantBackchannelMessage as AssistantBackchannelMessage,
+    AssistantThoughtMessage as AssistantThoughtMessage,
+    AssistantTurnStoppedMessage as AssistantTurnStoppedMessage,
+    HalfView as HalfView,
+    UserBackchannelMessage as UserBackchannelMessage,
+    UserTurnMessageAddedMessage as UserTurnMessageAddedMessage,
+    UserTurnStoppedMessage as UserTurnStoppedMessage,
+)
+from .idle import (
+    IdleDecision as IdleDecision,
+    IdleTimer as IdleTimer,
+    IdleWait as IdleWait,
+    NothingToAnswer as NothingToAnswer,
+    UserIdle as UserIdle,
+)
+from .mute import (
+    AlwaysUserMuteStrategy as AlwaysUserMuteStrategy,
+    FirstSpeechUserMuteStrategy as FirstSpeechUserMuteStrategy,
+    FunctionCallUserMuteStrategy as FunctionCallUserMuteStrategy,
+    MuteUntilFirstBotCompleteUserMuteStrategy as MuteUntilFirstBotCompleteUserMuteStrategy,
+    MuteVerdict as MuteVerdict,
+    UserMute as UserMute,
+    UserMuteStrategy as UserMuteStrategy,
+)
+from .pair import LLMContextAggregatorPair as LLMContextAggregatorPair
+from .pair_params import (
+    LLMAssistantAggregatorParams as LLMAssistantAggregatorParams,
+    LLMUserAggregatorParams as LLMUserAggregatorParams,
+)
+from .realtime_mode import RealtimeMode as RealtimeMode, RealtimeServiceModeConfig as RealtimeServiceModeConfig
+from .silence_analyzer import (
+    SilenceTurnAnalyzer as SilenceTurnAnalyzer,
+)
+from .strategies import (
+    AnswerBegan as AnswerBegan,
+    AnyStartStrategy as AnyStartStrategy,
+    AnyStopStrategy as AnyStopStrategy,
+    DeferredUserTurnStopStrategy as DeferredUserTurnStopStrategy,
+    Event as Event,
+    ExternalCompletionUserTurnStopStrategy as ExternalCompletionUserTurnStopStrategy,
+    ExternalUserTurnStartStrategy as ExternalUserTurnStartStrategy,
+    ExternalUserTurnStopStrategy as ExternalUserTurnStopStrategy,
+    ExternalUserTurnStrategies as ExternalUserTurnStrategies,
+    FilterIncompleteUserTurnStrategies as FilterIncompleteUserTurnStrategies,
+    HideFromRest as HideFromRest,
+    InterruptionPredictionUserTurnStartStrategy as InterruptionPredictionUserTurnStartStrategy,
+    LLMTurnCompletionUserTurnStopStrategy as LLMTurnCompletionUserTurnStopStrategy,
+    MinWordsUserTurnStartStrategy as MinWordsUserTurnStartStrategy,
+    Prompt as Prompt,
+    RejectSpeech as RejectSpeech,
+    Send as Send,
+    SpeechTimeoutUserTurnStopStrategy as SpeechTimeoutUserTurnStopStrategy,
+    StartTurn as StartTurn,
+    StopTurn as StopTurn,
+    StrategyDecision as StrategyDecision,
+    TranscriptionUserTurnStartStrategy as TranscriptionUserTurnStartStrategy,
+    TriggerInference as TriggerInference,
+    TurnAnalyzerUserTurnStopStrategy as TurnAnalyzerUserTurnStopStrategy,
+    TurnClosed as TurnClosed,
+    TurnFacts as TurnFacts,
+    TurnIncomplete as TurnIncomplete,
+    TurnOpened as TurnOpened,
+    TurnTriggered as TurnTriggered,
+    UserTurnCompletionConfig as UserTurnCompletionConfig,
+    UserTurnStartStrategy as UserTurnStartStrategy,
+    UserTurnStopStrategy as UserTurnStopStrategy,
+    UserTurnStrategies as UserTurnStrategies,
+    UserTurnStrategy as UserTurnStrategy,
+    VADUserTurnStartStrategy as VADUserTurnStartStrategy,
+    Wait as Wait,
+    Waited as Waited,
+    WakePhraseUserTurnStartStrategy as WakePhraseUserTurnStartStrategy,
+    default_start_strategies as default_start_strategies,
+    default_stop_strategies as default_stop_strategies,
+)
+from .turn_analyzer import (
+    TurnAnalyzer as TurnAnalyzer,
+    TurnAnalyzerParams as TurnAnalyzerParams,
+    TurnJudge as TurnJudge,
+    TurnVerdict as TurnVerdict,
+)
+from .turn_decisions import (
+    Backchannel as Backchannel,
+    Evidence as Evidence,
+    FalseInterruption as FalseInterruption,
+    InferenceTriggered as InferenceTriggered,
+    Rejected as Rejected,
+    Timer as Timer,
+    TurnDecision as TurnDecision,
+    TurnStarted as TurnStarted,
+    TurnStopped as TurnStopped,
+    TurnTimer as TurnTimer,
+    Warn as Warn,
+)
+from .user_half import UserHalf as UserHalf
+from .user_turn import (
+    UserTurn as UserTurn,
+    UserTurnConfig as UserTurnConfig,
 )
 from .vad import VAD as VAD
 from .voice_activity import (

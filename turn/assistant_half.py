@@ -56,13 +56,14 @@ from ..channels import (
     TranslationFrame,
     TTSStartedFrame,
     TTSStoppedFrame,
+    TTSTextFrame,
     UserBackchannelFrame,
     UserFileRawFrame,
     UserImageRawFrame,
 )
+from .attachments import file_message, image_message
 from .call_entries import call_messages, result_text
 from .events import AssistantBackchannelMessage, AssistantThoughtMessage
-from .attachments import file_message, image_message
 from .joining import Part, join
 from .pair_params import LLMAssistantAggregatorParams
 from .peer_messages import (
@@ -213,11 +214,12 @@ class AssistantHalf(Actor):
                 yield Fire("on_assistant_backchannel", told, view=self._view())
         if not frame.append_to_context:
             return
-        is_unit = isinstance(frame, AggregatedTextFrame)
-        text = (frame.raw_text if is_unit and frame.raw_text else None) or frame.text
+        text, context_id = frame.text, None
+        if isinstance(frame, AggregatedTextFrame):
+            text, context_id = frame.raw_text or frame.text, frame.context_id
         if text:
-            context_id = frame.context_id if is_unit else None
-            self.parts = (*self.parts, Part(text, frame.includes_inter_frame_spaces, context_id))
+            is_heard = isinstance(frame, TTSTextFrame)
+            self.parts = (*self.parts, Part(text, frame.includes_inter_frame_spaces, context_id, is_heard))
 
     @on(*NOT_OURS)
     def pass_on(self, frame: TextFrame) -> Frame:
@@ -287,7 +289,10 @@ class AssistantHalf(Actor):
     @on(HeardFrame)
     def flush(self, frame: HeardFrame) -> Iterator[Effect]:
         if frame.epoch > self.flushed:
-            self.parts = (*self.parts, *(Part(text, context_id=context) for context, text in frame.partial))
+            self.parts = (
+                *self.parts,
+                *(Part(text, context_id=context, is_heard=True) for context, text in frame.partial),
+            )
             yield from self._flush(frame.epoch, frozenset(frame.going_on))
 
     def _flush(self, epoch: int, going_on: frozenset[str | None]) -> Iterator[Effect]:
@@ -307,6 +312,7 @@ class AssistantHalf(Actor):
         else:
             yield from self._close("interrupted")
             yield from self._enter_all()
+            self._forget_stray()
         yield self._tell(Flushed(epoch))
 
     # ---- the end
@@ -323,6 +329,7 @@ class AssistantHalf(Actor):
         self.thought = None
         yield from self._close(outcome)
         yield from self._enter_all()
+        self._forget_stray()
         if self.flushed < self.epoch:
             self.flushed = self.epoch  # no HeardFrame comes any more
             yield self._tell(Flushed(self.epoch))
@@ -356,7 +363,9 @@ class AssistantHalf(Actor):
     def settle(self, frame: FunctionCallResultFrame) -> Iterator[Effect]:
         call = self._call(frame.tool_call_id)
         if call is None or call.settlement is not None:
-            log.warning("%s: a result came for %s, which isn't in progress; it is ignored.", self.address, _named(frame))
+            log.warning(
+                "%s: a result came for %s, which isn't in progress; it is ignored.", self.address, _named(frame)
+            )
             return
         properties = frame.properties
         if properties is not None and not properties.is_final:
@@ -518,12 +527,11 @@ class AssistantHalf(Actor):
         return self._tell(ResponseOpened(self.response.id, run_id, self.response.timestamp))
 
     def _close(self, outcome: Outcome) -> Iterator[Effect]:
-        """Write what is left of an answer, and say that it is over. Without one, text belongs to nobody."""
+        """Write what is left of an answer, and say that it is over."""
+        if self.response is None and any(part.is_heard for part in self.parts):
+            yield self._open(None)  # its beginning was dropped by the interruption, while nobody was here to take it
         response = self.response
         if response is None:
-            if self.parts and outcome != "ended":
-                log.warning("%s: text outside an answer is dropped: %r", self.address, join(self.parts))
-                self.parts = ()
             return
         if self._is_realtime() and outcome != "interrupted":
             yield from self._park()
@@ -533,6 +541,12 @@ class AssistantHalf(Actor):
         content = " ".join(self.response.segments)
         self.response = None
         yield self._tell(ResponseClosed(response.id, outcome, response.run_id, content, response.timestamp))
+
+    def _forget_stray(self) -> None:
+        """Text that nobody has heard and that belongs to no answer waits for the next one, but not beyond this."""
+        if self.parts:
+            log.warning("%s: text outside an answer is dropped: %r", self.address, join(self.parts))
+            self.parts = ()
 
     def _commit_text(self, *, interrupted: bool) -> Iterator[Effect]:
         """What is gathered, as one message. Outside an answer it waits for the next one."""

@@ -47,7 +47,9 @@ def png(image: bytes, size: tuple[int, int], channels: int) -> bytes:
     width, height = size
     row = width * channels
     if len(image) != row * height:
-        raise ValueError(f"an image of {width} by {height} with {channels} channels has {row * height} bytes, not {len(image)}.")
+        raise ValueError(
+            f"an image of {width} by {height} with {channels} channels has {row * height} bytes, not {len(image)}."
+        )
     rows = b"".join(b"\0" + image[start : start + row] for start in range(0, len(image), row))
     head = struct.pack(">IIBBBBB", width, height, 8, PNG_COLOURS[channels], 0, 0, 0)
     return b"\x89PNG\r\n\x1a\n" + _chunk(b"IHDR", head) + _chunk(b"IDAT", zlib.compress(rows)) + _chunk(b"IEND", b"")

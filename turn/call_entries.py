@@ -37,7 +37,11 @@ def call_messages(calls: Iterable[tuple[FunctionCallFromLLM, bool]]) -> tuple[di
 
 def _written(call: FunctionCallFromLLM) -> dict[str, Any]:
     arguments = json.dumps(thaw(call.arguments), ensure_ascii=False)
-    return {"id": call.tool_call_id, "type": "function", "function": {"name": call.function_name, "arguments": arguments}}
+    return {
+        "id": call.tool_call_id,
+        "type": "function",
+        "function": {"name": call.function_name, "arguments": arguments},
+    }
 
 
 def _place(call: FunctionCallFromLLM, *, is_cancelled: bool) -> dict[str, Any]:
@@ -78,7 +82,9 @@ def settled(context: LLMContext, settlement: Settlement) -> LLMContext:
 def place_of(context: LLMContext, tool_call_id: str) -> int | None:
     """The index of a call's tool message."""
     messages = enumerate(context.messages)
-    return next((at for at, each in messages if each["role"] == "tool" and each.get("tool_call_id") == tool_call_id), None)
+    return next(
+        (at for at, each in messages if each["role"] == "tool" and each.get("tool_call_id") == tool_call_id), None
+    )
 
 
 def _noted(context: LLMContext, settlement: Settlement, status: str) -> LLMContext:
@@ -95,7 +101,9 @@ def _stands_still(context: LLMContext, place: int) -> bool:
 
 def _is_note(message: Mapping[str, Any]) -> bool:
     content = message.get("content")
-    return message["role"] == "developer" and isinstance(content, str) and content.startswith(f'{{"type": "{ASYNC_TOOL}"')
+    return (
+        message["role"] == "developer" and isinstance(content, str) and content.startswith(f'{{"type": "{ASYNC_TOOL}"')
+    )
 
 
 @attrs.frozen

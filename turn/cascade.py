@@ -4,13 +4,23 @@ model is run; an answer is written as the assistant half commits it.
 
 from __future__ import annotations
 
-from typing import Literal
-
 import attrs
 
 from .joining import join
 from .peer_messages import Commit, Park, ResponseClosed
-from .slots import Act, Heard, OpenResponse, Place, RunDue, Slots, Step, StoppedDue, TriggeredDue, WriteCommit, WriteUser
+from .slots import (
+    Act,
+    Heard,
+    OpenResponse,
+    Place,
+    RunDue,
+    Slots,
+    Step,
+    StoppedDue,
+    TriggeredDue,
+    WriteCommit,
+    WriteUser,
+)
 
 __all__ = ["Cascade"]
 
@@ -18,8 +28,6 @@ __all__ = ["Cascade"]
 @attrs.frozen
 class Cascade:
     """Each step gives the next slots and what is to be done."""
-
-    name: Literal["cascade", "realtime"] = "cascade"
 
     def transcribed(self, slots: Slots, heard: Heard, place: Place) -> Step:
         return attrs.evolve(slots, gathered=(*slots.gathered, heard)), ()

@@ -215,7 +215,10 @@ class ContextOwner(Actor):
 
     def drop_held_runs(self) -> None:
         """The interruption would have cut them. Never a message."""
-        kept = (attrs.evolve(each, acts=tuple(act for act in each.acts if not isinstance(act, RunDue))) for each in self.held)
+        kept = (
+            attrs.evolve(each, acts=tuple(act for act in each.acts if not isinstance(act, RunDue)))
+            for each in self.held
+        )
         self.held = tuple(each for each in kept if each.acts)
 
     # ---- writing

@@ -18,6 +18,8 @@ class Part:
     """It brings its own spaces: between two such pieces none is put."""
     context_id: str | None = None
     """The synthesis that spoke it."""
+    is_heard: bool = False
+    """The output has let it pass: it was heard."""
 
 
 def join(parts: Iterable[Part]) -> str:

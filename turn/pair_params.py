@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 import attrs
 
 from .empty_turn import EmptyUserTurn
 from .mute import UserMuteStrategy
 from .strategies import UserTurnStrategies
+from .user_turn import BACKCHANNELS
 from .voice_watch import VoiceWatch
 
 __all__ = ["LLMAssistantAggregatorParams", "LLMUserAggregatorParams"]
-
-BACKCHANNELS = ("mhm", "mm", "mm-hmm", "hmm", "uh-huh", "aha")
 
 FAILED_PROMPT = "Your answer broke off after what you have said last. Go on from there, without saying it again."
 
@@ -24,7 +23,7 @@ class LLMUserAggregatorParams:
 
     user_turn_strategies: UserTurnStrategies | None = None
     """None: a turn begins with voice or a transcript, and ends when the turn analyser says so."""
-    user_mute_strategies: tuple[UserMuteStrategy, ...] = attrs.field(default=(), converter=tuple)
+    user_mute_strategies: tuple[UserMuteStrategy[Any], ...] = attrs.field(default=(), converter=tuple)
     user_turn_stop_timeout: float = 5.0
     """Seconds without a sign of the user after which an open turn is over."""
     user_idle_timeout: float = 0.0
@@ -33,7 +32,7 @@ class LLMUserAggregatorParams:
     """Who listens for voice: the half itself, by this watch; "auto": by webrtcvad, if a strategy looks at voice and nobody
     before the half listens already; None: nobody here.
     """
-    empty_user_turn: EmptyUserTurn | None = attrs.field(factory=EmptyUserTurn)
+    empty_user_turn: EmptyUserTurn = attrs.field(factory=EmptyUserTurn)
     """What becomes of a turn without words that cut the bot off."""
     false_interruption_timeout: float | None = 2.0
     """Seconds after the end of a voice without words, after which a bot that was held speaks on; None cuts it at once."""

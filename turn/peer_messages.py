@@ -11,7 +11,9 @@ import attrs
 from ..channels import LLMContext
 from ..channels.frozen import Message, freeze, freeze_all
 
-CommitKind: TypeAlias = Literal["assistant text", "call entries", "call result", "thought", "image", "marker", "developer"]
+CommitKind: TypeAlias = Literal[
+    "assistant text", "call entries", "call result", "thought", "image", "marker", "developer"
+]
 Outcome: TypeAlias = Literal["ended", "interrupted", "failed"]
 
 

@@ -4,8 +4,6 @@ answer when the user's next words come. The model is never run for it.
 
 from __future__ import annotations
 
-from typing import Literal
-
 import attrs
 
 from .peer_messages import Commit, Park, ResponseClosed
@@ -19,8 +17,6 @@ class Realtime:
     """Each step gives the next slots and what is to be done. While an answer is open, what the user says waits behind it;
     what came late stands before it.
     """
-
-    name: Literal["cascade", "realtime"] = "realtime"
 
     def transcribed(self, slots: Slots, heard: Heard, place: Place) -> Step:
         if slots.open is None:

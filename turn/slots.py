@@ -11,9 +11,22 @@ import attrs
 
 from ..channels import LLMContext
 from .joining import Part
-from .peer_messages import Commit, Park, ResponseClosed, ResponseOpened
+from .peer_messages import Commit, Park, ResponseClosed
 
-__all__ = ["Act", "Heard", "OpenResponse", "Place", "Policy", "RunDue", "Slots", "Step", "StoppedDue", "TriggeredDue", "WriteCommit", "WriteUser"]
+__all__ = [
+    "Act",
+    "Heard",
+    "OpenResponse",
+    "Place",
+    "Policy",
+    "RunDue",
+    "Slots",
+    "Step",
+    "StoppedDue",
+    "TriggeredDue",
+    "WriteCommit",
+    "WriteUser",
+]
 
 
 @attrs.frozen
@@ -107,8 +120,6 @@ Step: TypeAlias = tuple[Slots, tuple[Act, ...]]
 
 class Policy(Protocol):
     """When what is written, and when the model is run."""
-
-    name: Literal["cascade", "realtime"]
 
     def transcribed(self, slots: Slots, heard: Heard, place: Place) -> Step:
         """A final transcript came."""

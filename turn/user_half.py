@@ -9,8 +9,7 @@
 from __future__ import annotations
 
 import logging
-import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from typing import ClassVar
 
 import attrs
@@ -60,6 +59,8 @@ from ..channels import (
     TranslationFrame,
     UserBackchannelFrame,
     UserIdleTimeoutUpdateFrame,
+    UserMuteStartedFrame,
+    UserMuteStoppedFrame,
     UserSpeakingFrame,
     UserStartedSpeakingFrame,
     UserStoppedSpeakingFrame,
@@ -70,9 +71,9 @@ from ..channels import (
 )
 from .cascade import Cascade
 from .context_owner import ContextOwner, EditDue
-from .empty_turn import recovers
+from .empty_turn import empty_turn_cause, recovery
 from .events import UserBackchannelMessage
-from .idle import IdleTimer, UserIdle
+from .idle import IdleTimer, IdleWait, NothingToAnswer, UserIdle
 from .joining import Part, join
 from .mute import UserMute
 from .pair_params import LLMUserAggregatorParams
@@ -84,23 +85,22 @@ from .realtime_mode import (
     announces_realtime,
     config_in_force,
 )
-from .slots import Act, Heard, Place, Policy, RunDue, StoppedDue, WriteUser
-from .user_turn import (
+from .slots import Act, Heard, Place, Policy, RunDue, Step, StoppedDue, WriteUser
+from .strategies import Event, Prompt, Send, UserTurnStrategies
+from .turn_decisions import (
     Backchannel,
-    Decision,
-    Event,
     Evidence,
     FalseInterruption,
     InferenceTriggered,
-    Prompt,
     Rejected,
-    Send,
     Timer,
+    TurnDecision,
     TurnStarted,
     TurnStopped,
     TurnTimer,
-    UserTurn,
+    Warn,
 )
+from .user_turn import UserTurn, UserTurnConfig
 from .voice_watch import AudioIdle, Ears, VoiceNews, VoiceWatch
 
 __all__ = ["UserHalf"]
@@ -152,7 +152,6 @@ class UserHalf(ContextOwner):
     voice_comes_from_elsewhere: bool = durable(False)
     is_realtime: bool = durable(False)
     """A realtime service has announced itself."""
-    has_recommended: bool = durable(False)
     turn_timestamp: str = durable("")
     """When the user's turn began, ISO 8601."""
     user_id: str = durable("")
@@ -163,8 +162,8 @@ class UserHalf(ContextOwner):
     """The bot is held, until it is known whether the user has said anything."""
     calls: frozenset[str] = durable(frozenset())
     """Calls that aren't settled."""
-    has_cut: bool = durable(False)
-    """The open turn has cut the bot off."""
+    bot_waited: bool = durable(False)
+    """When the user's turn began, the bot was waiting for it."""
     recoveries: int = durable(0)
     """Turns without words in a row that were answered by going on."""
     has_voice_or_turns: bool = durable(False)
@@ -181,14 +180,8 @@ class UserHalf(ContextOwner):
             return
         self.begin()
         self.mute = UserMute.begin(self.params.user_mute_strategies)
-        self.idle = UserIdle.begin(self.params.user_idle_timeout)
-        self.turn = UserTurn.begin(
-            self.params.user_turn_strategies,
-            stop_timeout=self.params.user_turn_stop_timeout,
-            false_interruption_timeout=None if self._config() else self.params.false_interruption_timeout,
-            backchannels=self.params.backchannels,
-            allow_interruptions=self.params.allow_interruptions,
-        )
+        self.idle = UserIdle(self.params.user_idle_timeout)
+        self.turn = UserTurn.begin(self._turn_config())
         if isinstance(self.params.vad, VoiceWatch):
             self.watch, news = self.params.vad.started(frame.audio_in_sample_rate)
             yield from self._news(news)
@@ -205,17 +198,33 @@ class UserHalf(ContextOwner):
         self.has_ended = True
         yield from self.let_wait(self._stamped_step(self.policy().ended(self.slots)))
 
+    def _turn_config(self) -> UserTurnConfig:
+        params = self.params
+        return UserTurnConfig(
+            params.user_turn_strategies,
+            user_turn_stop_timeout=params.user_turn_stop_timeout,
+            # A realtime service hears and answers by itself: there is nobody to hold back.
+            false_interruption_timeout=None if self._config() is not None else params.false_interruption_timeout,
+            backchannels=params.backchannels,
+            allow_interruptions=params.allow_interruptions,
+        )
+
     # ---- sound
 
     @on(InputAudioRawFrame)
     def listen(self, frame: InputAudioRawFrame) -> Frame | Iterable[Effect] | None:
         assert self.mute is not None and self.turn is not None
-        if self.mute.is_muted:
-            return None
-        self._open_ears(frame)
-        if self.watch is None and not self.turn.looks_at_audio:
+        if self.mute.strategies:
+            return self._listen_unless_muted(frame)
+        self._open_ears()
+        if self.watch is None and not self.turn.looks_at_voice:
             return frame
         return self._listen(frame)
+
+    def _listen_unless_muted(self, frame: InputAudioRawFrame) -> Iterator[Effect]:
+        if not (yield from self._is_muted(frame)):
+            self._open_ears()
+            yield from self._listen(frame)
 
     def _listen(self, frame: InputAudioRawFrame) -> Iterator[Effect]:
         yield frame
@@ -224,7 +233,7 @@ class UserHalf(ContextOwner):
             yield from self._news(news)
         yield from self._turn(frame)
 
-    def _open_ears(self, frame: InputAudioRawFrame) -> None:
+    def _open_ears(self) -> None:
         """Listen for voice, if somebody looks at it and nobody else does."""
         assert self.turn is not None
         wanted = self.params.vad == "auto" and not self.voice_comes_from_elsewhere and self.turn.looks_at_voice
@@ -285,6 +294,9 @@ class UserHalf(ContextOwner):
         if (yield from self._is_muted(frame)):
             return
         yield frame
+        if isinstance(frame, ServiceMetadataFrame):
+            yield from self._take_recommendation(frame)
+            yield from self._adapt_to_mode()
         yield from self._consider(frame)
 
     @on(ProposedUserStartedSpeakingFrame, ProposedUserStoppedSpeakingFrame)
@@ -364,6 +376,7 @@ class UserHalf(ContextOwner):
         by_user = self.turn.is_open or self.epoch <= self.awaited
         yield from self.interruption_begins(self.epoch, by_user=by_user)
         yield from self._turn(frame)
+        yield from self._idle(frame)
 
     # ---- edits and runs that are asked for here
 
@@ -410,8 +423,14 @@ class UserHalf(ContextOwner):
             if self.mode is None:
                 self._recommend(frame.service_name)
         if isinstance(frame, ServiceMetadataFrame):
-            yield from self._turn(frame)
+            yield from self._take_recommendation(frame)
         yield from self._adapt_to_mode()
+
+    def _take_recommendation(self, frame: ServiceMetadataFrame) -> Iterator[Effect]:
+        strategies = frame.user_turn_strategies
+        if isinstance(strategies, UserTurnStrategies) and self.turn is not None:
+            self.turn, decisions = self.turn.with_recommended(strategies, self.now)
+            yield from self._carry_out(decisions)
 
     def _recommend(self, service: str) -> None:
         log.info(
@@ -427,9 +446,17 @@ class UserHalf(ContextOwner):
         if config is None or config.turns_await_transcripts:
             return
         assert self.turn is not None
-        self.turn, decisions, changed = self.turn.without_transcripts(self.now)
-        if changed:
-            log.warning("%s: in realtime mode turns don't wait for transcripts: changed %s.", self.address, ", ".join(changed))
+        strategies, changed = self.turn.strategies.without_transcripts()
+        if not changed:
+            return
+        level = logging.WARNING if self.turn.is_chosen else logging.DEBUG
+        log.log(
+            level,
+            "%s: in realtime mode turns don't wait for transcripts: changed %s.",
+            self.address,
+            ", ".join(changed),
+        )
+        self.turn, decisions = self.turn.with_strategies(strategies, self.now, is_chosen=self.turn.is_chosen)
         yield from self._carry_out(decisions)
 
     # ---- what the context owner asks
@@ -456,6 +483,32 @@ class UserHalf(ContextOwner):
             yield from self.let(self.policy().window_over(self.slots))
 
     # ---- the three ways
+
+    def _is_muted(self, frame: Frame) -> Generator[Effect, None, bool]:
+        """Whether it must not be heard; what muting begins or ends is told on the way."""
+        assert self.mute is not None
+        self.mute, verdict = self.mute.step(frame, self.now)
+        if verdict.owed is not None:
+            yield Both(verdict.owed)
+            yield from self._consider(verdict.owed)
+        if verdict.edge is not None:
+            yield self.fire(f"on_user_mute_{verdict.edge}")
+            edge = UserMuteStartedFrame() if verdict.edge == "started" else UserMuteStoppedFrame()
+            yield Both(edge)
+            yield from self._turn(edge)
+            if verdict.edge == "started" and self.watch is not None:
+                self.watch, _ = self.watch.reset(now=self.now)  # its stop is the one that was owed
+        return verdict.is_suppressed
+
+    def _idle(self, event: object) -> Iterator[Effect]:
+        """Show it to who watches whether the user has fallen silent."""
+        assert self.idle is not None
+        self.idle, decisions = self.idle.step(event, self.now)
+        for decision in decisions:
+            if isinstance(decision, IdleWait):
+                yield After(decision.seconds, decision.message)
+            else:
+                yield self.fire(decision.name, *decision.payload)
 
     def _consider(self, frame: Frame) -> Iterator[Effect]:
         """What follows from a frame, beside its going on."""
@@ -491,7 +544,7 @@ class UserHalf(ContextOwner):
             self.turn, decisions = self.turn.step(event, self.now)
             yield from self._carry_out(decisions)
 
-    def _carry_out(self, decisions: Iterable[Decision]) -> Iterator[Effect]:
+    def _carry_out(self, decisions: Iterable[TurnDecision]) -> Iterator[Effect]:
         for decision in decisions:
             match decision:
                 case TurnStarted():
@@ -508,6 +561,7 @@ class UserHalf(ContextOwner):
                 case FalseInterruption():
                     self.is_paused = False
                     yield Down(OutputResumeFrame())
+                    yield from self._idle(OutputResumeFrame())
                     yield self.fire("on_false_interruption")
                     yield from self.pay_run()
                 case Backchannel():
@@ -522,6 +576,8 @@ class UserHalf(ContextOwner):
                     yield After(decision.seconds, decision.message)
                 case Event():
                     yield self.fire(decision.name, *decision.payload)
+                case Warn():
+                    log.warning("%s: %s", self.address, decision.text)
 
     def _start_turn(self, started: TurnStarted) -> Iterator[Effect]:
         self.exchange += 1
@@ -529,8 +585,8 @@ class UserHalf(ContextOwner):
         self.slots = attrs.evolve(self.slots, segments=())
         self._user_has_gone_on()
         self.drop_held_runs()
-        bot_waits = self.bot_has_spoken and not (self.bot_is_speaking or self.latest_run.is_live or self.calls)
-        self.has_cut = started.interrupt != "none" and not bot_waits
+        busy = self.bot_is_speaking or self.latest_run.is_live or self.calls or self.slots.open is not None
+        self.bot_waited = self.bot_has_spoken and not busy
         if started.announce:
             yield Both(UserStartedSpeakingFrame())
         yield from self._idle(UserStartedSpeakingFrame())
@@ -539,6 +595,7 @@ class UserHalf(ContextOwner):
         elif started.interrupt == "hold":
             self.is_paused = True
             yield Down(OutputPauseFrame())
+            yield from self._idle(OutputPauseFrame())
         yield self.fire("on_user_turn_started", started.strategy)
 
     def _interrupt(self) -> Iterator[Effect]:
@@ -549,24 +606,34 @@ class UserHalf(ContextOwner):
         if stopped.announce:
             yield Both(UserStoppedSpeakingFrame())
         yield from self._idle(UserStoppedSpeakingFrame())
+        if stopped.triggers_inference and stopped.strategy is not None:
+            yield self.fire("on_user_turn_inference_triggered", stopped.strategy)
         has_text = bool(join(heard.part for heard in self.slots.gathered)) or bool(self.slots.segments)
         yield from self.let_wait(self._stamped_step(self.policy().stopped(self.slots, stopped.strategy)))
         if has_text:
             self.recoveries = 0
-        elif isinstance(self.policy(), Cascade) and not self.is_paused:
-            yield from self._recover()
-        self.has_cut = False
+        else:
+            yield from self._recover(stopped)
         yield from self.pay_run()
 
-    def _recover(self) -> Iterator[Effect]:
+    def _recover(self, stopped: TurnStopped) -> Iterator[Effect]:
         """A cough must not leave the bot mute: a turn without words that cut it off is answered by going on."""
-        assert self.mute is not None
-        if self.calls or self.owes_run or self.mute.is_muted:
-            return
-        prompt = recovery_prompt(self.params.empty_user_turn, has_cut=self.has_cut, recoveries=self.recoveries)
+        assert self.mute is not None and self.turn is not None
+        prompt = recovery(
+            self.params.empty_user_turn,
+            empty_turn_cause(may_interrupt=self.turn.may_interrupt, bot_waited=self.bot_waited),
+            recoveries=self.recoveries,
+            is_muted=self.mute.is_muted,
+            calls_in_progress=bool(self.calls),
+            owes_run=self.owes_run,
+            is_false=stopped.is_false,
+            is_realtime=isinstance(self.policy(), Realtime),
+        )
         if prompt is not None:
             self.recoveries += 1
             yield from self.prompt(prompt, "empty turn")
+        else:
+            yield from self._idle(NothingToAnswer())
 
     def _reject(self, strategy: str) -> Iterator[Effect]:
         text = join(heard.part for heard in self.slots.gathered)
@@ -604,7 +671,7 @@ class UserHalf(ContextOwner):
         if self.slots.open is not None and not self.slots.open.user_has_gone_on:
             self.slots = attrs.evolve(self.slots, open=attrs.evolve(self.slots.open, user_has_gone_on=True))
 
-    def _stamped_step(self, step: tuple[object, tuple[Act, ...]]) -> tuple[Act, ...]:
+    def _stamped_step(self, step: Step) -> tuple[Act, ...]:
         """Take a policy's step; what it tells of a turn is of the present one."""
         slots, acts = step
         self.slots = slots

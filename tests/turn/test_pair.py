@@ -22,6 +22,7 @@ from antiphon.channels import (
     EndFrame,
     Frame,
     FunctionCallInProgressFrame,
+    FunctionCallResultFrame,
     HeardFrame,
     InterimTranscriptionFrame,
     InterruptionFrame,
@@ -111,7 +112,7 @@ async def work(by: int) -> dict[str, int]:
 
 
 def cascade(*, output: bool = True) -> Pipeline:
-    pair = LLMContextAggregatorPair(LLMContext())
+    pair = LLMContextAggregatorPair(LLMContext(), false_interruption_timeout=None)
     actors = [pair.user, ScriptedLLM(answer, {"work": work}, name="llm"), Voice(name="tts")]
     return Pipeline(
         *actors,
@@ -121,9 +122,13 @@ def cascade(*, output: bool = True) -> Pipeline:
     )
 
 
+def final(text: str) -> TranscriptionFrame:
+    return TranscriptionFrame(text, finalized=True)
+
+
 def turn(*texts: str, seconds: float = 0.5) -> list[Item]:
     """The user speaks; the final comes a moment after the silence."""
-    return [STARTED, Sleep(seconds), STOPPED, Sleep(0.1), *map(TranscriptionFrame, texts)]
+    return [STARTED, Sleep(seconds), STOPPED, Sleep(0.1), *(TranscriptionFrame(text, finalized=True) for text in texts)]
 
 
 def run(script: list[Item], *, seed: int = 0, output: bool = True) -> Trace:
@@ -131,7 +136,7 @@ def run(script: list[Item], *, seed: int = 0, output: bool = True) -> Trace:
 
 
 def context_of(trace: Trace) -> LLMContext:
-    context = trace.durable["user"]["current"]
+    context = trace.durable["user"]["context"]
     assert isinstance(context, LLMContext)
     return context
 
@@ -182,7 +187,7 @@ def test_the_agent_may_speak_first() -> None:
 
 
 def test_the_edges_of_a_turn_go_both_ways_and_guesses_no_further() -> None:
-    trace = run([STARTED, InterimTranscriptionFrame("h"), Sleep(0.5), STOPPED, TranscriptionFrame("hi"), Sleep(10)])
+    trace = run([STARTED, InterimTranscriptionFrame("h"), Sleep(0.5), STOPPED, final("hi"), Sleep(10)])
     for frames in (trace.down, trace.up):
         edges = [
             type(frame) for frame in frames if isinstance(frame, (UserStartedSpeakingFrame, UserStoppedSpeakingFrame))
@@ -193,28 +198,28 @@ def test_the_edges_of_a_turn_go_both_ways_and_guesses_no_further() -> None:
 
 def test_finals_of_one_turn_become_one_message() -> None:
     speech: list[Item] = [STARTED, Sleep(0.5), TranscriptionFrame("oh"), Sleep(0.5), STOPPED]
-    assert written(run([*speech, TranscriptionFrame("hi"), Sleep(10)]))[0] == ("user", "oh hi")
+    assert written(run([*speech, final("hi"), Sleep(10)]))[0] == ("user", "oh hi")
 
 
 def test_a_pause_inside_a_sentence_that_was_not_understood_yet_does_not_end_the_turn() -> None:
     first: list[Item] = [STARTED, Sleep(0.5), STOPPED, Sleep(0.3)]
     second: list[Item] = [STARTED, TranscriptionFrame("oh"), Sleep(0.5), STOPPED]
-    trace = run([*first, *second, TranscriptionFrame("hi"), Sleep(10)])
+    trace = run([*first, *second, final("hi"), Sleep(10)])
     assert written(trace)[0] == ("user", "oh hi")
     assert len(runs(trace)) == 1
 
 
 def test_a_final_that_comes_after_its_turn_begins_another() -> None:
-    trace = run([STARTED, Sleep(0.5), STOPPED, Sleep(3), TranscriptionFrame("hi"), Sleep(10)])
+    trace = run([STARTED, Sleep(0.5), STOPPED, Sleep(3), final("hi"), Sleep(10)])
     assert written(trace) == [("user", "hi"), ("assistant", ANSWERS["hi"])]
 
 
 def test_a_turn_without_words_writes_nothing_and_runs_nothing() -> None:
-    trace = run([STARTED, Sleep(0.5), STOPPED, Sleep(5), *turn(" "), Sleep(5)])
-    assert trace.durable["user"]["current"] is None
-    assert runs(trace) == []
+    trace = run([*turn("hi"), Sleep(10), STARTED, Sleep(0.5), STOPPED, Sleep(6), *turn(" "), Sleep(6)])
+    assert written(trace) == [("user", "hi"), ("assistant", ANSWERS["hi"])]
+    assert runs(trace) == [["hi"]]
     edges = [type(f) for f in trace.up if isinstance(f, (UserStartedSpeakingFrame, UserStoppedSpeakingFrame))]
-    assert edges == [UserStartedSpeakingFrame, UserStoppedSpeakingFrame] * 2
+    assert edges == [UserStartedSpeakingFrame, UserStoppedSpeakingFrame] * 3
 
 
 # ---- interruptions
@@ -255,7 +260,7 @@ def test_the_cut_message_equals_the_words_heard(after: float) -> None:
 def test_a_user_message_waits_for_what_was_heard_however_late_that_comes(seed: int) -> None:
     """The assistant half is down as the user cuts in, speaks one word and is understood: K.3's third trace."""
     script: list[Item] = [*turn("hi"), Sleep(0.75), Kill("assistant"), Sleep(0.01), Kill("assistant")]
-    trace = run([*script, STARTED, STOPPED, TranscriptionFrame("wait"), Sleep(10)], seed=seed)
+    trace = run([*script, STARTED, STOPPED, final("wait"), Sleep(10)], seed=seed)
     assert len(trace.restarts) == 2
     assert written(trace) == [
         ("user", "hi"),
@@ -275,8 +280,8 @@ def test_two_quick_turns_are_two_messages_and_one_answer(seed: int) -> None:
 
 def test_a_turn_that_begins_while_the_last_ones_message_waits_takes_over_its_run() -> None:
     script: list[Item] = [*turn("hi"), Sleep(0.75), Kill("assistant"), Sleep(0.01), Kill("assistant")]
-    two: list[Item] = [STARTED, STOPPED, TranscriptionFrame("more"), STARTED, Sleep(1), STOPPED]
-    trace = run([*script, *two, TranscriptionFrame("wait"), Sleep(10)])
+    two: list[Item] = [STARTED, STOPPED, final("more"), STARTED, Sleep(1), STOPPED]
+    trace = run([*script, *two, final("wait"), Sleep(10)])
     assert written(trace)[2:] == [("user", "more"), ("user", "wait"), ("assistant", "I wait.")]
     assert len(runs(trace)) == 2
 
@@ -299,11 +304,13 @@ def test_an_interruption_by_the_application_keeps_what_was_heard() -> None:
 def test_a_cough_does_not_leave_the_bot_mute() -> None:
     """It goes on once, and isn't asked again by the next cough."""
     cough: list[Item] = [STARTED, Sleep(0.2), STOPPED]
-    trace = run([*turn("hi"), Sleep(0.75), *cough, Sleep(1.7), *cough, Sleep(10)])
+    trace = run([*turn("hi"), Sleep(0.75), *cough, Sleep(5.4), *cough, Sleep(10)])
     assert len(runs(trace)) == 2
+    assert [role for role, _ in written(trace)] == ["user", "assistant", "developer", "assistant"]
     assert written(trace)[:2] == [("user", "hi"), ("assistant", "Hello my friend")]
     thinking = run([*turn("think"), Sleep(0.5), *cough, Sleep(10)])
-    assert written(thinking) == [("user", "think"), ("assistant", "I think so.")]
+    assert [role for role, _ in written(thinking)] == ["user", "developer", "assistant"]
+    assert written(thinking)[-1] == ("assistant", "I think so.")
 
 
 def test_a_cough_after_the_answer_is_over_runs_nothing() -> None:
@@ -353,7 +360,7 @@ def test_a_call_cut_before_its_words_were_heard_stands_behind_those_that_were_an
 
 def test_a_result_that_comes_while_the_user_speaks_is_answered_with_the_users_words() -> None:
     """A call that no interruption cancels."""
-    pair = LLMContextAggregatorPair(LLMContext())
+    pair = LLMContextAggregatorPair(LLMContext(), false_interruption_timeout=None)
     llm = ScriptedLLM(answer, {"work": work}, cancel_on_interruption=False, name="llm")
     pipeline = Pipeline(pair.user, llm, Voice(name="tts"), AudioOutput(name="output"), pair.assistant)
     trace = play(pipeline, [*turn("call"), Sleep(0.5), *turn("wait", seconds=2.0), Sleep(10)], limit=60)
@@ -362,7 +369,7 @@ def test_a_result_that_comes_while_the_user_speaks_is_answered_with_the_users_wo
 
 
 def test_a_result_that_comes_during_a_turn_without_words_is_answered_after_it() -> None:
-    pair = LLMContextAggregatorPair(LLMContext())
+    pair = LLMContextAggregatorPair(LLMContext(), false_interruption_timeout=None)
     llm = ScriptedLLM(answer, {"work": work}, cancel_on_interruption=False, name="llm")
     pipeline = Pipeline(pair.user, llm, Voice(name="tts"), AudioOutput(name="output"), pair.assistant)
     script = [*turn("call"), Sleep(0.5), STARTED, Sleep(2.0), STOPPED, Sleep(10)]
@@ -371,8 +378,8 @@ def test_a_result_that_comes_during_a_turn_without_words_is_answered_after_it() 
     assert len(runs(trace)) == 2
 
 
-def test_a_result_of_a_call_that_nobody_announced_changes_nothing() -> None:
-    stray = FunctionCallInProgressFrame("work", "call_9", {})
+def test_a_result_of_a_call_that_nobody_began_changes_nothing() -> None:
+    stray = FunctionCallResultFrame("work", "call_9", {}, "done")
     trace = run([*turn("hi"), Sleep(5), stray, Sleep(1)])
     assert written(trace) == [("user", "hi"), ("assistant", ANSWERS["hi"])]
 
@@ -397,13 +404,12 @@ def test_what_was_heard_of_a_failed_answer_is_kept() -> None:
     texts = written(trace)
     assert texts[0] == ("user", "hi")
     assert ANSWERS["hi"].startswith(texts[1][1])
-    assert texts[2:] == [("assistant", ANSWERS["hi"])]
+    assert [role for role, _ in texts[2:]] == ["developer", "assistant"]
+    assert texts[3] == ("assistant", ANSWERS["hi"])
 
 
 def test_a_failed_answer_that_a_turn_has_followed_is_not_asked_for_again() -> None:
-    trace = run(
-        [*turn("think"), Sleep(0.5), (Kill("llm"), STARTED), Sleep(0.3), STOPPED, TranscriptionFrame("wait"), Sleep(10)]
-    )
+    trace = run([*turn("think"), Sleep(0.5), (Kill("llm"), STARTED), Sleep(0.3), STOPPED, final("wait"), Sleep(10)])
     assert written(trace) == [("user", "think"), ("user", "wait"), ("assistant", "I wait.")]
     assert len(runs(trace)) == 2
 
@@ -418,13 +424,13 @@ def test_at_the_end_the_bot_finishes_and_it_is_written() -> None:
 
 
 def test_at_the_end_of_an_open_turn_its_words_are_written_and_no_run_follows() -> None:
-    trace = run([STARTED, TranscriptionFrame("hi"), EndFrame()])
+    trace = run([STARTED, final("hi"), EndFrame()])
     assert written(trace) == [("user", "hi")]
     assert runs(trace) == []
 
 
 def test_at_the_end_words_that_cut_in_stand_behind_what_they_cut() -> None:
-    trace = run([*turn("hi"), Sleep(0.75), (STARTED, TranscriptionFrame("wait"), EndFrame())])
+    trace = run([*turn("hi"), Sleep(0.75), (STARTED, final("wait"), EndFrame())])
     assert written(trace) == [("user", "hi"), ("assistant", "Hello my friend"), ("user", "wait")]
 
 
@@ -443,7 +449,7 @@ def test_cancelled_after_an_interruption_too(seed: int) -> None:
 
 
 def test_cancelled_in_an_open_turn_its_words_are_written() -> None:
-    trace = run([STARTED, TranscriptionFrame("hi"), CancelFrame()])
+    trace = run([STARTED, final("hi"), CancelFrame()])
     assert written(trace) == [("user", "hi")]
 
 
@@ -468,7 +474,7 @@ RICH: list[Item] = [
     Sleep(0.5),
     TranscriptionFrame("oh"),
     STOPPED,
-    TranscriptionFrame("more"),
+    final("more"),
     Sleep(0.05),
     *turn("wait"),
     Sleep(5),
@@ -549,7 +555,7 @@ def test_a_half_that_comes_back_does_not_take_a_bot_that_spoke_for_one_that_did_
         def cut(self, frame: InterruptionFrame) -> Effects:
             return [Both(HeardFrame(self.epoch))]
 
-    pair = LLMContextAggregatorPair(LLMContext())
+    pair = LLMContextAggregatorPair(LLMContext(), false_interruption_timeout=None)
     pipeline = Pipeline(pair.user, Output(name="output"), pair.assistant)
     for seed in seeds(20, each_counts=20):
         down: list[Item] = [Kill("assistant"), Sleep(0.001), Kill("assistant")]
