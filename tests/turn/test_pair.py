@@ -21,7 +21,6 @@ from antiphon.channels import (
     ContextCommittedFrame,
     EndFrame,
     Frame,
-    FunctionCallInProgressFrame,
     FunctionCallResultFrame,
     HeardFrame,
     InterimTranscriptionFrame,

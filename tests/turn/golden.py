@@ -1,0 +1,236 @@
+"""Whole conversations whose every step is known: the cast, and a trace told as lines.
+
+`script → user → llm → tts → output → assistant → sink`. Each line is `time  who  what`: who handled it, in virtual seconds. For each
+one who handles, the order is exact; what happens at one instant in two places may happen in either order.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import attrs
+import trio
+
+from antiphon import Actor, Pipeline, actor, child, on, state
+from antiphon.actors import Delivery
+from antiphon.actors.services.scripted import ScriptedLLM, Step
+from antiphon.actors.transports.audio_output import AudioOutput
+from antiphon.channels import (
+    BotStartedSpeakingFrame,
+    BotStoppedSpeakingFrame,
+    CancelFrame,
+    EndFrame,
+    Frame,
+    FunctionCallCancelFrame,
+    FunctionCallInProgressFrame,
+    FunctionCallResultFrame,
+    FunctionCallsStartedFrame,
+    HeardFrame,
+    InterruptionFrame,
+    LLMContext,
+    LLMContextFrame,
+    LLMFullResponseEndFrame,
+    LLMFullResponseStartFrame,
+    LLMRunCancelFrame,
+    LLMTextFrame,
+    OutputPauseFrame,
+    OutputResumeFrame,
+    ProposedUserStartedSpeakingFrame,
+    ProposedUserStoppedSpeakingFrame,
+    TranscriptionFrame,
+    TTSAudioRawFrame,
+    TTSStartedFrame,
+    TTSStoppedFrame,
+    TTSTextFrame,
+    UserStartedSpeakingFrame,
+    UserStoppedSpeakingFrame,
+    VADUserStartedSpeakingFrame,
+    VADUserStoppedSpeakingFrame,
+)
+from antiphon.scenarios import Trace
+from antiphon.turn import (
+    LLMContextAggregatorPair,
+    TurnAnalyzerParams,
+    TurnAnalyzerUserTurnStopStrategy,
+    TurnVerdict,
+    UserTurnStrategies,
+)
+from antiphon.turn.peer_messages import (
+    Commit,
+    Committed,
+    Flushed,
+    Park,
+    ResponseClosed,
+    ResponseOpened,
+    RunWanted,
+)
+
+RATE = 24000
+WORD_NS = 300_000_000
+
+
+class CompleteAtOnce:
+    """Judges every turn complete when the voice stops."""
+
+    heard: tuple[bytes, ...] = ()
+
+    def hear(self, audio: bytes, is_speaking: bool) -> TurnVerdict | None:
+        return None
+
+    def judge(self) -> TurnVerdict:
+        return TurnVerdict(True, 1.0, 0.0)
+
+    def clear(self) -> None: ...
+
+
+@attrs.frozen
+class SureAnalyzer:
+    """A turn analyser that is always sure."""
+
+    params: TurnAnalyzerParams = attrs.field(factory=TurnAnalyzerParams)
+
+    def open(self, sample_rate: int, heard: tuple[bytes, ...] = ()) -> CompleteAtOnce:
+        return CompleteAtOnce()
+
+
+@actor
+class Voice(Actor):
+    """Asks for the synthesis when a text is complete: a tenth of a second later all its sound is there, 0.3 s a word."""
+
+    words: tuple[str, ...] = state(())
+    syntheses: int = state(0)
+
+    @on(LLMTextFrame)
+    def read(self, frame: LLMTextFrame) -> None:
+        self.words = (*self.words, frame.text.strip())
+
+    @on(LLMFullResponseEndFrame, FunctionCallInProgressFrame)
+    async def speak(self, frame: Frame) -> Frame:
+        words, self.words = self.words, ()
+        if words:
+            await trio.sleep(0.1)
+            self.syntheses += 1
+            context = f"voice-{self.syntheses}"
+            sound = TTSAudioRawFrame(bytes(2 * RATE * 3 // 10 * len(words)), context, sample_rate=RATE)
+            times = [
+                TTSTextFrame(word, " ".join(words), at * WORD_NS, context_id=context) for at, word in enumerate(words)
+            ]
+            await self.push(TTSStartedFrame(context), *times, sound, TTSStoppedFrame(context))
+        return frame
+
+    @on(InterruptionFrame)
+    def forget(self, frame: InterruptionFrame) -> None:
+        self.words = ()
+
+
+Script = Callable[[LLMContext], Iterable[Step | str]]
+
+
+def cascade(answer: Script, functions: Mapping[str, Callable[..., Any]] | None = None, **settings: Any) -> Pipeline:
+    """The usual cast, with the defaults but for `false_interruption_timeout`."""
+    pair = LLMContextAggregatorPair(
+        LLMContext(),
+        user_turn_strategies=UserTurnStrategies(stop=[TurnAnalyzerUserTurnStopStrategy(SureAnalyzer())]),
+        **{"false_interruption_timeout": None, **settings},
+    )
+    llm = ScriptedLLM(answer, functions or {}, first_token_secs=0.2, token_secs=0.05, name="llm")
+    output = AudioOutput(name="output")
+    return Pipeline(pair.user, llm, Voice(name="tts"), child(output, max_buffer=256), pair.assistant, max_restarts=9)
+
+
+# ---- a trace as lines
+
+BOTH_WAYS: dict[type, str] = {
+    UserStartedSpeakingFrame: "UserStarted",
+    UserStoppedSpeakingFrame: "UserStopped",
+}
+PEER = ("Flushed", "Response", "Commit(", "Park", "RunWanted")
+"""Of what the user half handles: what the assistant half has sent."""
+HANDLED: dict[str, dict[type, Callable[[Any], str]]] = {
+    "user": {
+        BotStartedSpeakingFrame: lambda f: "BotStarted",
+        BotStoppedSpeakingFrame: lambda f: "BotStopped",
+        VADUserStartedSpeakingFrame: lambda f: "VADUserStarted",
+        VADUserStoppedSpeakingFrame: lambda f: "VADUserStopped",
+        ProposedUserStartedSpeakingFrame: lambda f: "ProposedUserStarted",
+        ProposedUserStoppedSpeakingFrame: lambda f: "ProposedUserStopped",
+        TranscriptionFrame: lambda f: f"Transcription({f.text})",
+        InterruptionFrame: lambda f: f"Interruption({f.epoch})",
+        FunctionCallsStartedFrame: lambda f: "FunctionCallsStarted",
+        FunctionCallCancelFrame: lambda f: "FunctionCallCancel",
+        EndFrame: lambda f: "End",
+        CancelFrame: lambda f: "Cancel",
+        Flushed: lambda m: f"Flushed({m.epoch})",
+        ResponseOpened: lambda m: f"ResponseOpened({m.response_id}, run {m.run_id})",
+        ResponseClosed: lambda m: f"ResponseClosed({m.response_id}, {m.outcome})",
+        Commit: lambda m: f"Commit({_told(m)})",
+        Park: lambda m: f"Park({m.text})",
+        RunWanted: lambda m: "RunWanted",
+    },
+    "llm": {
+        LLMContextFrame: lambda f: f"LLMContext(v{f.context.version}, run {f.run_id})",
+        LLMRunCancelFrame: lambda f: f"LLMRunCancel({f.run_id})",
+    },
+    "s2s": {HeardFrame: lambda f: f"Heard({f.epoch}, {sum(ns for _, ns in f.played) / 1e9:.2f} s)"},
+    "output": {OutputPauseFrame: lambda f: "OutputPause", OutputResumeFrame: lambda f: "OutputResume"},
+    "assistant": {
+        HeardFrame: lambda f: f"Heard({f.epoch})",
+        LLMFullResponseStartFrame: lambda f: f"ResponseStart(run {f.run_id})",
+        LLMFullResponseEndFrame: lambda f: f"ResponseEnd(run {f.run_id})",
+        TTSTextFrame: lambda f: f"TTSText({f.text})",
+        FunctionCallInProgressFrame: lambda f: "FunctionCallInProgress",
+        FunctionCallResultFrame: lambda f: "FunctionCallResult",
+        EndFrame: lambda f: "End",
+        CancelFrame: lambda f: "Cancel",
+        Committed: lambda m: f"[{m.version}: {_message(m.context.messages[-1])}]",
+    },
+    "sink": {EndFrame: lambda f: "End"},
+}
+
+
+def _told(commit: Commit) -> str:
+    if commit.settlement is not None:
+        return f"patch {commit.settlement.kind}"
+    told = commit.kind if commit.kind != "assistant text" else str(commit.messages[0]["content"])
+    return f"{told}, interrupted" if commit.interrupted else told
+
+
+def _message(message: Mapping[str, Any]) -> str:
+    return f"{message['role']} {message.get('content', 'calls')}"
+
+
+def lines_of(trace: Trace, *, until: float) -> list[str]:
+    """What the trace tells up to this moment, in the order in which it happened."""
+    those = (each for each in trace.deliveries if each.time < until + 0.005)
+    return [line for each in those if (line := _line(each)) is not None]
+
+
+def _line(delivery: Delivery) -> str | None:
+    who, frame = delivery.receiver.name, delivery.frame
+    if who == "source" and delivery.direction == "up" and (kind := BOTH_WAYS.get(type(frame))) is not None:
+        return f"{delivery.time:.2f} both {kind}"
+    tell = HANDLED.get(who, {}).get(type(frame))
+    return None if tell is None else f"{delivery.time:.2f} {who} {tell(frame)}"
+
+
+def by_handler(lines: Iterable[str]) -> dict[str, list[str]]:
+    """For each one who handles, and for frames and messages apart: what in which order."""
+    told: dict[str, list[str]] = {}
+    for line in lines:
+        time, who, what = line.split(" ", 2)
+        if who == "user" and what.startswith(PEER):
+            who = "peer messages"
+        elif what.startswith("["):
+            who = "writes"
+        elif who == "user" and what.startswith(("Bot", "FunctionCall")):
+            who = "news"
+        told.setdefault(who, []).append(f"{time} {what}")
+    return told
+
+
+def expected(text: str) -> dict[str, list[str]]:
+    """The lines of a golden trace; what stands in `# ...` is for the reader."""
+    lines = [re.sub(r"\s+#.*$", "", line).strip() for line in text.strip().splitlines()]
+    return by_handler(re.sub(r"\s+", " ", line) for line in lines if line)
