@@ -1,0 +1,703 @@
+"""The user's turn: when it begins, when it is over, and whether what began it was worth cutting the bot off.
+
+1. A turn is a frozen value, kept in one `durable` field. A step takes what happened and the time, and gives the next value and
+   decisions, in the order in which they are to be done. It reads no clock and sends nothing.
+2. Strategies say when; only this file opens and closes. So turns begin and end alternately, whatever strategies do.
+3. Times are deadlines in the value; a timer only says when to look. One that comes too late, or too early, does no harm.
+
+Who keeps a turn shows it every frame that it handles unmuted, and every `TurnTimer`:
+
+    self.turn, decisions = self.turn.step(frame, self.now)
+
+A final transcript is gathered before the decisions are done, unless one of them is `Rejected` (then all that was gathered is
+forgotten with it) or `Backchannel`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from typing import Any, Literal, TypeAlias
+
+import attrs
+
+from ..actors import Both, Down, Effect, Immune, Up
+from ..channels import (
+    BotStartedSpeakingFrame,
+    BotStoppedSpeakingFrame,
+    CancelFrame,
+    EmulateUserStartedSpeakingFrame,
+    EmulateUserStoppedSpeakingFrame,
+    EndFrame,
+    Frame,
+    InterimTranscriptionFrame,
+    InterruptionFrame,
+    OutputResumeFrame,
+    ProposedUserStartedSpeakingFrame,
+    ProposedUserStoppedSpeakingFrame,
+    SpeechControlParamsFrame,
+    StartFrame,
+    STTMetadataFrame,
+    TranscriptionFrame,
+    UserMuteStartedFrame,
+    UserStartedSpeakingFrame,
+    UserStoppedSpeakingFrame,
+    VADUserStartedSpeakingFrame,
+    VADUserStoppedSpeakingFrame,
+)
+from .strategies import (
+    Event,
+    ExternalUserTurnStartStrategy,
+    HideFromRest,
+    Prompt,
+    RejectSpeech,
+    Send,
+    StartTurn,
+    StopTurn,
+    StrategyDecision,
+    TriggerInference,
+    TurnClosed,
+    TurnFacts,
+    TurnOpened,
+    TurnTriggered,
+    UserTurnStartStrategy,
+    UserTurnStopStrategy,
+    UserTurnStrategies,
+    UserTurnStrategy,
+    Wait,
+    Waited,
+)
+from .strategies.deadline import has_come, until
+from .words import is_made_of
+
+__all__ = [
+    "Backchannel",
+    "Evidence",
+    "FalseInterruption",
+    "InferenceTriggered",
+    "Rejected",
+    "Timer",
+    "TurnDecision",
+    "TurnStarted",
+    "TurnStopped",
+    "TurnTimer",
+    "UserTurn",
+    "UserTurnConfig",
+    "Warn",
+]
+
+BACKCHANNELS = ("mhm", "mm", "mm-hmm", "hmm", "uh-huh", "aha")
+
+LATENCY = 1.0
+"""Seconds that a transcriber is given which has announced nothing."""
+
+USUAL_STOP_SECS = 0.2
+"""Seconds of silence that announced latencies were measured with."""
+
+SPEAKS: Mapping[type, bool] = {
+    VADUserStartedSpeakingFrame: True,
+    UserStartedSpeakingFrame: True,
+    ProposedUserStartedSpeakingFrame: True,
+    EmulateUserStartedSpeakingFrame: True,
+    VADUserStoppedSpeakingFrame: False,
+    UserStoppedSpeakingFrame: False,
+    ProposedUserStoppedSpeakingFrame: False,
+    EmulateUserStoppedSpeakingFrame: False,
+    UserMuteStartedFrame: False,
+}
+"""Whether the user is audible after such a frame."""
+
+VOICE: Mapping[type, bool] = {VADUserStartedSpeakingFrame: True, VADUserStoppedSpeakingFrame: False}
+
+BOT_SPEAKS: Mapping[type, bool] = {BotStartedSpeakingFrame: True, BotStoppedSpeakingFrame: False}
+
+EDGES = (
+    VADUserStartedSpeakingFrame,
+    VADUserStoppedSpeakingFrame,
+    UserStartedSpeakingFrame,
+    UserStoppedSpeakingFrame,
+    ProposedUserStartedSpeakingFrame,
+    ProposedUserStoppedSpeakingFrame,
+    EmulateUserStartedSpeakingFrame,
+    EmulateUserStoppedSpeakingFrame,
+)
+"""What the watch-dog takes for a sign of life, beside words."""
+
+WATCHDOG, DOUBT = "watch-dog", "doubt"
+"""The turn's own timers."""
+
+
+@attrs.frozen
+class TurnTimer:
+    """To the turn, through the actor that keeps it: look whether it is time. Equal ones re-arm."""
+
+    slot: int
+    """Whose: 0 is the turn's own, others are strategies'."""
+    name: str
+
+
+# The decisions. `Send`, `Event` and `Prompt` are a strategy's own and pass through.
+
+
+@attrs.frozen
+class TurnStarted:
+    """The user's turn has begun: note the time, tell everybody, cut the bot off."""
+
+    strategy: str | None
+    """Whose word it was; None for an emulated start."""
+    interrupt: Literal["now", "hold", "none"]
+    """`"hold"`: only pause the output, until `Evidence` or `FalseInterruption` comes."""
+    announce: bool = True
+    """False if turn frames have been sent by others, or shall not be sent."""
+
+
+@attrs.frozen
+class TurnStopped:
+    """The user's turn is over: tell everybody, write what is gathered and answer it."""
+
+    strategy: str | None
+    """Whose word it was; None for the watch-dog, an emulated stop, and a false interruption."""
+    announce: bool = True
+    triggers_inference: bool = True
+    """Whether this is an inference trigger, too, whose event comes first."""
+    is_false: bool = False
+    """`FalseInterruption` follows: nothing is written and nothing recovered."""
+
+
+@attrs.frozen
+class InferenceTriggered:
+    """Write what is gathered and answer it; the turn stays open."""
+
+    strategy: str
+
+
+@attrs.frozen
+class Rejected:
+    """What is gathered wasn't meant for the bot, the transcript in hand included: forget it."""
+
+    strategy: str
+    text: str
+    """The transcript in hand."""
+
+
+@attrs.frozen
+class Evidence:
+    """The user does say something: the interruption that was held takes place now."""
+
+
+@attrs.frozen
+class FalseInterruption:
+    """It was nothing: the bot goes on where it was paused."""
+
+
+@attrs.frozen
+class Backchannel:
+    """The final transcript in hand only says that the user listens: it isn't gathered."""
+
+    text: str
+    timestamp: str | None
+    user_id: str
+
+
+@attrs.frozen
+class Timer:
+    """Show the turn this message in so many seconds. An equal one that waits is armed anew; None disarms it."""
+
+    seconds: float | None
+    message: TurnTimer
+
+
+@attrs.frozen
+class Warn:
+    """Say this in the log."""
+
+    text: str
+
+
+TurnDecision: TypeAlias = (
+    TurnStarted
+    | TurnStopped
+    | InferenceTriggered
+    | Rejected
+    | Evidence
+    | FalseInterruption
+    | Backchannel
+    | Send
+    | Timer
+    | Event
+    | Prompt
+    | Warn
+)
+
+
+@attrs.frozen
+class UserTurnConfig:
+    """What an application chooses of the user's turns."""
+
+    strategies: UserTurnStrategies | None = None
+    """None: the default, or what a service recommends."""
+    user_turn_stop_timeout: float = attrs.field(default=5.0, converter=float, validator=attrs.validators.gt(0))
+    """Seconds without a sign of the user after which an open turn is ended."""
+    false_interruption_timeout: float | None = attrs.field(default=2.0)
+    """Seconds without words after which a pause of the bot is taken back. None: a voice cuts the bot off at once."""
+    backchannels: tuple[str, ...] = attrs.field(default=BACKCHANNELS, converter=tuple)
+    """What a user says who only listens, compared without case and punctuation."""
+    allow_interruptions: bool = True
+    """False: nobody is ever cut off."""
+
+    @false_interruption_timeout.validator
+    def _check(self, field: attrs.Attribute[float | None], seconds: float | None) -> None:
+        if seconds is not None and not seconds > 0:
+            raise ValueError(f"{field.name}={seconds!r}: give seconds greater than 0, or None to turn it off.")
+
+
+@attrs.frozen
+class _Slot:
+    """A strategy in force, and what it knows."""
+
+    key: int
+    strategy: UserTurnStrategy[Any]
+    state: Any
+    """Of the type that the strategy says; only the strategy looks into it."""
+
+
+@attrs.frozen
+class UserTurn:
+    """All that is known of the user's turn. Made by `begin`."""
+
+    config: UserTurnConfig
+    strategies: UserTurnStrategies
+    """Those in force."""
+    is_chosen: bool
+    """Whether the application chose them; then no service's recommendation replaces them."""
+    slots: tuple[_Slot, ...] = attrs.field(default=(), repr=False)
+    next_key: int = 1
+    armed: frozenset[TurnTimer] = frozenset()
+
+    is_open: bool = False
+    is_speaking: bool = False
+    """Whether the user is audible now."""
+    has_voice: bool = False
+    """Whether voice activity says so."""
+    bot_is_speaking: bool = False
+    may_interrupt: bool = False
+    """Whether the turn that is open, or was last, began with the right to cut the bot off."""
+    is_held: bool = False
+    """Whether the bot is paused and it isn't decided yet whether it is cut off."""
+    has_text: bool = False
+    """Something was said that isn't written yet."""
+    has_words: bool = False
+    """Something was said in this turn."""
+    ends_with_words: bool = False
+    """An emulated stop has overtaken the words that it ends."""
+    has_ended: bool = False
+    """The session ends: no turn begins any more."""
+
+    ttfs_p99_latency: float = LATENCY
+    stop_secs: float = USUAL_STOP_SECS
+    is_latency_checked: bool = True
+    """Whether the latency was compared with the voice activity's parameters since it was announced."""
+    started: StartFrame | None = None
+    last_sign: float = -math.inf
+    """When the watch-dog began to count anew."""
+    fell_silent: float = -math.inf
+    heard_backchannel: bool = False
+
+    @classmethod
+    def begin(cls, config: UserTurnConfig | None = None) -> UserTurn:
+        """A session's first: closed."""
+        config = config or UserTurnConfig()
+        strategies = config.strategies or UserTurnStrategies()
+        turn = cls(config, strategies, is_chosen=config.strategies is not None)
+        return turn.with_strategies(strategies, 0.0, is_chosen=turn.is_chosen)[0]
+
+    def step(self, event: object, now: float) -> tuple[UserTurn, tuple[TurnDecision, ...]]:
+        """The turn after this frame, timer or event, and what is to be done. `now` is seconds on the session clock."""
+        step = _Step(self, now)
+        step.take(event)
+        return step.turn, tuple(step.decisions)
+
+    def with_strategies(
+        self, strategies: UserTurnStrategies, now: float, *, is_chosen: bool = True
+    ) -> tuple[UserTurn, tuple[TurnDecision, ...]]:
+        """With others in force. Those that stay keep what they know; an open turn stays open."""
+        step = _Step(self, now)
+        step.replace(strategies, is_chosen=is_chosen)
+        return step.turn, tuple(step.decisions)
+
+    def with_recommended(self, strategies: UserTurnStrategies, now: float) -> tuple[UserTurn, tuple[TurnDecision, ...]]:
+        """With those that a service recommends, unless the application has chosen its own."""
+        if not self.is_chosen:
+            return self.with_strategies(strategies, now, is_chosen=False)
+        if _cuts_off(self.strategies) and _is_external(strategies) and not _cuts_off(strategies):
+            return self, (Warn(OWN_INTERRUPTION),)
+        return self, ()
+
+    def resolves(self, frame: Frame) -> bool:
+        """Whether a strategy decides on this proposal, so that it needn't go on."""
+        return any(isinstance(frame, slot.strategy.resolves) for slot in self.slots)
+
+    @property
+    def looks_at_voice(self) -> bool:
+        """Whether a strategy in force needs voice activity."""
+        return any(slot.strategy.looks_at_voice for slot in self.slots)
+
+
+OWN_INTERRUPTION = (
+    "A service that cuts the bot off itself recommends strategies without interruptions, but yours interrupt as well: "
+    "write ExternalUserTurnStrategies(enable_interruptions=False), or leave user_turn_strategies out."
+)
+
+
+def _is_external(strategies: UserTurnStrategies) -> bool:
+    return any(isinstance(each, ExternalUserTurnStartStrategy) for each in strategies.start)
+
+
+def _cuts_off(strategies: UserTurnStrategies) -> bool:
+    return any(
+        isinstance(each, ExternalUserTurnStartStrategy) and each.enable_interruptions for each in strategies.start
+    )
+
+
+@attrs.define
+class _Step:
+    """A step under way: the turn as it is by now, and what was decided."""
+
+    turn: UserTurn
+    now: float
+    decisions: list[TurnDecision] = attrs.Factory(list)
+    is_sign: bool = False
+    """Whether the watch-dog counts anew."""
+    sent: list[Frame] = attrs.Factory(list)
+    """What strategies have sent: the turn handles it, too."""
+    rejection: Rejected | None = None
+
+    def take(self, event: object) -> None:
+        if isinstance(event, (EndFrame, CancelFrame)):
+            self._end(event)
+        elif not self.turn.has_ended:
+            self._take(event)
+            while self.sent:
+                self._take(self.sent.pop(0))
+            self._watch()
+
+    def replace(self, strategies: UserTurnStrategies, *, is_chosen: bool) -> None:
+        old = list(self.turn.slots)
+        slots: list[_Slot] = []
+        fresh: list[int] = []
+        key = self.turn.next_key
+        for strategy in (*strategies.start, *strategies.stop):
+            kept = next((slot for slot in old if slot.strategy == strategy), None)
+            if kept is not None:
+                old.remove(kept)
+                slots.append(kept)
+                continue
+            slots.append(_Slot(key, strategy, strategy.begin()))
+            fresh.append(key)
+            key += 1
+        for slot in old:
+            for timer in sorted(
+                (each for each in self.turn.armed if each.slot == slot.key), key=lambda each: each.name
+            ):
+                self._disarm(timer)
+        self._set(strategies=strategies, is_chosen=is_chosen, slots=tuple(slots), next_key=key)
+        for each in () if self.turn.has_ended else fresh:
+            if self.turn.started is not None:
+                self._show(each, self.turn.started)
+            if self.turn.is_open:
+                self._show(each, TurnOpened())
+        while self.sent:
+            self._take(self.sent.pop(0))
+        self._watch()
+
+    # What happens, from the outside in.
+
+    def _end(self, frame: EndFrame | CancelFrame) -> None:
+        for timer in sorted(self.turn.armed, key=lambda each: (each.slot, each.name)):
+            self._disarm(timer)
+        if self.turn.is_held and isinstance(frame, EndFrame):
+            self.decisions.append(Send(Both(OutputResumeFrame())))
+        self._set(has_ended=True, is_open=False, is_held=False)
+
+    def _take(self, event: object) -> None:
+        match event:
+            case TurnTimer():
+                self._fire(event)
+                return
+            case EmulateUserStartedSpeakingFrame():
+                self._note(event)
+                self._open(None, StartTurn(), enabled=True)
+                return
+            case EmulateUserStoppedSpeakingFrame():
+                self._note(event)
+                self._end_emulated()
+                return
+            case TranscriptionFrame() | InterimTranscriptionFrame() if self._is_backchannel(event.text):
+                self.is_sign = True
+                if isinstance(event, TranscriptionFrame):
+                    self._set(heard_backchannel=True)
+                    self.decisions.append(Backchannel(event.text, event.timestamp, event.user_id))
+                return
+            case _:
+                self._note(event)
+        self._show_all(UserTurnStartStrategy, event)
+        if isinstance(event, (TranscriptionFrame, InterimTranscriptionFrame)) and event.text.strip():
+            self._hear(event)
+        self._show_all(UserTurnStopStrategy, event)
+
+    def _is_backchannel(self, text: str) -> bool:
+        return self.turn.is_held and is_made_of(text, self.turn.config.backchannels)
+
+    def _note(self, event: object) -> None:
+        """What the event itself says, before anybody decides."""
+        turn, kind = self.turn, type(event)
+        if kind in EDGES:
+            self.is_sign = True
+        if (speaks := SPEAKS.get(kind)) is not None:
+            self._set(is_speaking=speaks)
+            if not speaks:
+                self._set(fell_silent=self.now)
+        if (voice := VOICE.get(kind)) is not None:
+            self._set(has_voice=voice)
+        if (bot_speaks := BOT_SPEAKS.get(kind)) is not None:
+            self._set(bot_is_speaking=bot_speaks)
+        match event:
+            case VADUserStoppedSpeakingFrame(stop_secs=stop_secs) if stop_secs:
+                self._set(stop_secs=stop_secs)
+                self._check_latency()
+            case SpeechControlParamsFrame(vad_params=params) if params is not None:
+                self._set(stop_secs=params.stop_secs)
+            case STTMetadataFrame(ttfs_p99_latency=latency):
+                self._set(ttfs_p99_latency=latency, is_latency_checked=False)
+            case StartFrame() if turn.started is None:
+                self._set(started=event)
+            case InterruptionFrame():
+                self._set(is_held=False)
+            case UserMuteStartedFrame():
+                self._set(has_voice=False)
+            case _:
+                pass
+
+    def _check_latency(self) -> None:
+        turn = self.turn
+        if turn.is_latency_checked:
+            return
+        self._set(is_latency_checked=True)
+        if turn.stop_secs >= turn.ttfs_p99_latency > 0:
+            self.decisions.append(Warn(TOO_SHORT.format(turn.stop_secs, turn.ttfs_p99_latency)))
+        elif turn.stop_secs != USUAL_STOP_SECS:
+            self.decisions.append(Warn(UNUSUAL.format(turn.stop_secs, USUAL_STOP_SECS)))
+
+    def _hear(self, frame: TranscriptionFrame | InterimTranscriptionFrame) -> None:
+        """Words, after those had their say who may reject them."""
+        self.is_sign = True
+        rejection, self.rejection = self.rejection, None
+        is_final = isinstance(frame, TranscriptionFrame)
+        if rejection is not None and not self.turn.is_open:
+            # Of an interim transcript nothing is kept, so there is only something to forget if there was before.
+            if is_final or self.turn.has_text:
+                self.decisions.append(rejection)
+            self._set(has_text=False)
+            return
+        if self.turn.is_held:
+            self._prove()
+        if is_final:
+            self._set(has_text=True, has_words=self.turn.is_open)
+            if self.turn.ends_with_words:
+                self._close(None, StopTurn())
+
+    def _end_emulated(self) -> None:
+        if not self.turn.is_open:
+            return
+        if self.turn.has_words:
+            self._close(None, StopTurn())
+        else:
+            self._set(ends_with_words=True)
+
+    # Strategies.
+
+    def _show_all(self, kind: type[UserTurnStrategy[Any]], event: object) -> None:
+        for slot in self.turn.slots:
+            if isinstance(slot.strategy, kind) and self._show(slot.key, event) and not isinstance(event, StartFrame):
+                return
+
+    def _show(self, key: int, event: object) -> bool:
+        """Let a strategy see it, and do what it decides. True if it hides the event from those behind it."""
+        slot = next((each for each in self.turn.slots if each.key == key), None)
+        if slot is None:
+            return False
+        state, decided = slot.strategy.step(slot.state, event, self.now, self._facts())
+        if state is not slot.state:
+            stepped = attrs.evolve(slot, state=state)
+            self._set(slots=tuple(stepped if each.key == key else each for each in self.turn.slots))
+        for each in decided:
+            self._decide(slot, each, event)
+        return any(isinstance(each, HideFromRest) for each in decided)
+
+    def _decide(self, slot: _Slot, decision: StrategyDecision, event: object) -> None:
+        strategy = slot.strategy
+        match decision:
+            case StartTurn() if isinstance(strategy, UserTurnStartStrategy):
+                announce = decision.announce and strategy.enable_user_speaking_frames
+                decision = attrs.evolve(decision, announce=announce)
+                self._open(strategy.name, decision, enabled=strategy.enable_interruptions)
+            case StopTurn() if self.turn.is_open and not self.turn.is_speaking:
+                announce = decision.announce and strategy.enable_user_speaking_frames
+                self._close(strategy.name, attrs.evolve(decision, announce=announce))
+            case TriggerInference() if self.turn.is_open:
+                self._trigger(strategy.name)
+            case RejectSpeech():
+                text = event.text if isinstance(event, (TranscriptionFrame, InterimTranscriptionFrame)) else ""
+                self.rejection = Rejected(strategy.name, text)
+            case Wait(seconds=seconds, name=name):
+                self._arm(seconds, TurnTimer(slot.key, name))
+            case Send(effect=effect):
+                self.decisions.append(decision)
+                self.sent += _frames_of(effect)
+            case Event() | Prompt():
+                self.decisions.append(decision)
+            case StartTurn() | StopTurn() | TriggerInference() | HideFromRest():
+                pass  # not for it to say, or not now
+
+    def _facts(self) -> TurnFacts:
+        turn = self.turn
+        return TurnFacts(
+            turn.is_open,
+            turn.is_speaking,
+            turn.has_voice,
+            turn.bot_is_speaking,
+            turn.ttfs_p99_latency,
+            turn.stop_secs,
+        )
+
+    # The turn's edges.
+
+    def _open(self, strategy: str | None, start: StartTurn, *, enabled: bool) -> None:
+        if self.turn.is_open:
+            return
+        config = self.turn.config
+        may_interrupt = enabled and start.may_interrupt and config.allow_interruptions
+        is_held = may_interrupt and not start.has_words and config.false_interruption_timeout is not None
+        self._set(
+            is_open=True,
+            may_interrupt=may_interrupt,
+            is_held=is_held,
+            has_words=False,
+            ends_with_words=False,
+            heard_backchannel=False,
+            fell_silent=self.now,
+        )
+        self.is_sign = True
+        interrupt: Literal["now", "hold", "none"] = "hold" if is_held else "now" if may_interrupt else "none"
+        self.decisions.append(TurnStarted(strategy, interrupt, start.announce))
+        for slot in self.turn.slots:
+            self._show(slot.key, TurnOpened())
+
+    def _close(self, strategy: str | None, stop: StopTurn) -> None:
+        if self.turn.is_held and self.turn.has_text:
+            self._prove()
+        is_false = self.turn.is_held
+        self._set(has_text=False)
+        self._shut(TurnStopped(strategy, stop.announce, stop.triggers_inference, is_false))
+
+    def _take_back(self) -> None:
+        """There was nothing to interrupt for. What was gathered before the turn stays."""
+        self._shut(TurnStopped(None, triggers_inference=False, is_false=True))
+
+    def _shut(self, stopped: TurnStopped) -> None:
+        self._set(is_open=False, is_held=False, has_words=False, ends_with_words=False)
+        self.decisions.append(stopped)
+        if stopped.is_false:
+            self.decisions.append(FalseInterruption())
+        for slot in self.turn.slots:
+            self._show(slot.key, TurnClosed())
+
+    def _trigger(self, strategy: str) -> None:
+        if self.turn.is_held and self.turn.has_text:
+            self._prove()
+        self._set(has_text=False)
+        self.is_sign = True
+        self.decisions.append(InferenceTriggered(strategy))
+        for slot in self.turn.slots:
+            self._show(slot.key, TurnTriggered())
+
+    def _prove(self) -> None:
+        self._set(is_held=False)
+        self.decisions.append(Evidence())
+
+    # Time.
+
+    def _watch(self) -> None:
+        """Arm and disarm the turn's own timers as it has become."""
+        turn, config = self.turn, self.turn.config
+        if turn.is_held and turn.heard_backchannel and not turn.is_speaking:
+            self._take_back()
+            turn = self.turn
+        if not turn.is_open or turn.is_speaking or self._is_patient():
+            self._disarm(TurnTimer(0, WATCHDOG))
+        elif self.is_sign or TurnTimer(0, WATCHDOG) not in turn.armed:
+            self._set(last_sign=self.now)
+            self._arm(config.user_turn_stop_timeout, TurnTimer(0, WATCHDOG))
+        if not turn.is_held or turn.is_speaking:
+            self._disarm(TurnTimer(0, DOUBT))
+        elif turn.fell_silent == self.now or TurnTimer(0, DOUBT) not in turn.armed:
+            self._arm(config.false_interruption_timeout, TurnTimer(0, DOUBT))
+
+    def _is_patient(self) -> bool:
+        return any(
+            isinstance(slot.strategy, UserTurnStopStrategy) and slot.strategy.holds_watchdog(slot.state)
+            for slot in self.turn.slots
+        )
+
+    def _fire(self, timer: TurnTimer) -> None:
+        if timer not in self.turn.armed:
+            return
+        turn, config = self.turn, self.turn.config
+        if timer.slot:
+            self._set(armed=turn.armed - {timer})
+            self._show(timer.slot, Waited(timer.name))
+            return
+        is_watchdog = timer.name == WATCHDOG
+        timeout = config.user_turn_stop_timeout if is_watchdog else config.false_interruption_timeout or 0.0
+        due = timeout + (turn.last_sign if is_watchdog else turn.fell_silent)
+        if not has_come(due, self.now):
+            self._arm(until(due, self.now), timer)
+            return
+        self._set(armed=turn.armed - {timer})
+        if is_watchdog:
+            self.decisions.append(Event("on_user_turn_stop_timeout"))
+            self._close(None, StopTurn(triggers_inference=False))
+        else:
+            self._take_back()
+
+    def _arm(self, seconds: float | None, timer: TurnTimer) -> None:
+        if seconds is None:
+            self._disarm(timer)
+            return
+        self._set(armed=self.turn.armed | {timer})
+        self.decisions.append(Timer(seconds, timer))
+
+    def _disarm(self, timer: TurnTimer) -> None:
+        if timer in self.turn.armed:
+            self._set(armed=self.turn.armed - {timer})
+            self.decisions.append(Timer(None, timer))
+
+    def _set(self, **changes: Any) -> None:
+        self.turn = attrs.evolve(self.turn, **changes)
+
+
+TOO_SHORT = (
+    "Voice activity waits {} s before speech has stopped, which is all that the transcriber takes ({} s): "
+    "transcripts aren't waited for. Use VADParams(stop_secs=0.2), or announce a greater ttfs_p99_latency."
+)
+UNUSUAL = (
+    "Voice activity waits {} s before speech has stopped, but transcribers announce their latency for {} s: "
+    "measure yours with this setting, or use VADParams(stop_secs=0.2)."
+)
+
+
+def _frames_of(effect: Effect) -> Iterable[Frame]:
+    inner = effect.effect if isinstance(effect, Immune) else effect
+    if isinstance(inner, (Up, Down, Both)):
+        inner = inner.frame
+    return (inner,) if isinstance(inner, Frame) else ()
