@@ -1,5 +1,27 @@
 """Who may speak: voice activity, the beginning and the end of turns, and the pair that keeps the context."""
 
+from .empty_turn import (
+    EmptyTurnCause as EmptyTurnCause,
+    EmptyUserTurn as EmptyUserTurn,
+    empty_turn_cause as empty_turn_cause,
+    recovery as recovery,
+)
+from .idle import (
+    IdleDecision as IdleDecision,
+    IdleTimer as IdleTimer,
+    IdleWait as IdleWait,
+    NothingToAnswer as NothingToAnswer,
+    UserIdle as UserIdle,
+)
+from .mute import (
+    AlwaysUserMuteStrategy as AlwaysUserMuteStrategy,
+    FirstSpeechUserMuteStrategy as FirstSpeechUserMuteStrategy,
+    FunctionCallUserMuteStrategy as FunctionCallUserMuteStrategy,
+    MuteUntilFirstBotCompleteUserMuteStrategy as MuteUntilFirstBotCompleteUserMuteStrategy,
+    MuteVerdict as MuteVerdict,
+    UserMute as UserMute,
+    UserMuteStrategy as UserMuteStrategy,
+)
 from .pair import (
     AssistantHalf as AssistantHalf,
     LLMContextAggregatorPair as LLMContextAggregatorPair,
@@ -56,7 +78,7 @@ from .turn_analyzer import (
     TurnJudge as TurnJudge,
     TurnVerdict as TurnVerdict,
 )
-from .user_turn import (
+from .turn_decisions import (
     Backchannel as Backchannel,
     Evidence as Evidence,
     FalseInterruption as FalseInterruption,
@@ -67,9 +89,11 @@ from .user_turn import (
     TurnStarted as TurnStarted,
     TurnStopped as TurnStopped,
     TurnTimer as TurnTimer,
+    Warn as Warn,
+)
+from .user_turn import (
     UserTurn as UserTurn,
     UserTurnConfig as UserTurnConfig,
-    Warn as Warn,
 )
 from .vad import (
     VAD as VAD,
