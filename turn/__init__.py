@@ -1,10 +1,8 @@
 """Who may speak: voice activity, the beginning and the end of turns, and the pair that keeps the context."""
 
 from .empty_turn import (
-    EmptyTurnCause as EmptyTurnCause,
     EmptyUserTurn as EmptyUserTurn,
-    empty_turn_cause as empty_turn_cause,
-    recovery as recovery,
+    recovery_prompt as recovery_prompt,
 )
 from .idle import (
     IdleDecision as IdleDecision,
