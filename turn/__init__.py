@@ -93,6 +93,7 @@ from .user_turn import (
     UserTurn as UserTurn,
     UserTurnConfig as UserTurnConfig,
 )
+from .user_turns import UserTurns as UserTurns
 from .vad import (
     VAD as VAD,
     VADParams as VADParams,

@@ -129,6 +129,10 @@ WATCHDOG, DOUBT = "watch-dog", "doubt"
 """The turn's own timers."""
 
 
+def _words(words: Iterable[str]) -> tuple[str, ...]:
+    return tuple(words)
+
+
 @attrs.frozen
 class UserTurnConfig:
     """What an application chooses of the user's turns."""
@@ -139,7 +143,7 @@ class UserTurnConfig:
     """Seconds without a sign of the user after which an open turn is ended."""
     false_interruption_timeout: float | None = attrs.field(default=2.0)
     """Seconds without words after which a pause of the bot is taken back. None: a voice cuts the bot off at once."""
-    backchannels: tuple[str, ...] = attrs.field(default=BACKCHANNELS, converter=tuple)
+    backchannels: tuple[str, ...] = attrs.field(default=BACKCHANNELS, converter=_words)
     """What a user says who only listens, compared without case and punctuation."""
     allow_interruptions: bool = True
     """False: nobody is ever cut off."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import TypeVar
+from typing import TypeVar, cast
 
 import attrs
 
@@ -89,7 +89,7 @@ def play_turn(turn: UserTurn, script: Script, *, until: float = 100.0) -> tuple[
     while rest or timers:
         timer = min(timers, key=lambda each: timers[each]) if timers else None
         if timer is not None and (not rest or timers[timer] < rest[0][0]):
-            now, event = timers.pop(timer), timer
+            now, event = timers.pop(timer), cast(object, timer)
         else:
             now, event = rest.pop(0)
         if now > until:
