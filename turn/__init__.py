@@ -1,20 +1,8 @@
 """Who may speak: voice activity, the beginning and the end of turns, and the pair that keeps the context."""
 
-from .assistant_half import AssistantHalf as AssistantHalf
 from .empty_turn import (
-    EmptyTurnCause as EmptyTurnCause,
     EmptyUserTurn as EmptyUserTurn,
-    empty_turn_cause as empty_turn_cause,
-    recovery as recovery,
-)
-from .events import (
-    AssistantBackchannelMessage as AssistantBackchannelMessage,
-    AssistantThoughtMessage as AssistantThoughtMessage,
-    AssistantTurnStoppedMessage as AssistantTurnStoppedMessage,
-    HalfView as HalfView,
-    UserBackchannelMessage as UserBackchannelMessage,
-    UserTurnMessageAddedMessage as UserTurnMessageAddedMessage,
-    UserTurnStoppedMessage as UserTurnStoppedMessage,
+    recovery_prompt as recovery_prompt,
 )
 from .idle import (
     IdleDecision as IdleDecision,
@@ -32,12 +20,25 @@ from .mute import (
     UserMute as UserMute,
     UserMuteStrategy as UserMuteStrategy,
 )
+from .assistant_half import AssistantHalf as AssistantHalf
+from .events import (
+    AssistantBackchannelMessage as AssistantBackchannelMessage,
+    AssistantThoughtMessage as AssistantThoughtMessage,
+    AssistantTurnStoppedMessage as AssistantTurnStoppedMessage,
+    HalfView as HalfView,
+    UserBackchannelMessage as UserBackchannelMessage,
+    UserTurnMessageAddedMessage as UserTurnMessageAddedMessage,
+    UserTurnStoppedMessage as UserTurnStoppedMessage,
+)
 from .pair import LLMContextAggregatorPair as LLMContextAggregatorPair
 from .pair_params import (
     LLMAssistantAggregatorParams as LLMAssistantAggregatorParams,
     LLMUserAggregatorParams as LLMUserAggregatorParams,
 )
 from .realtime_mode import RealtimeMode as RealtimeMode, RealtimeServiceModeConfig as RealtimeServiceModeConfig
+from .user_half import UserHalf as UserHalf
+from .prosody import Prosody as Prosody, prosody_of as prosody_of
+from .prosody_analyzer import ProsodyTurnAnalyzer as ProsodyTurnAnalyzer
 from .silence_analyzer import (
     SilenceTurnAnalyzer as SilenceTurnAnalyzer,
 )
@@ -102,11 +103,11 @@ from .turn_decisions import (
     TurnTimer as TurnTimer,
     Warn as Warn,
 )
-from .user_half import UserHalf as UserHalf
 from .user_turn import (
     UserTurn as UserTurn,
     UserTurnConfig as UserTurnConfig,
 )
+from .user_turns import UserTurns as UserTurns
 from .vad import VAD as VAD
 from .voice_activity import (
     VADParams as VADParams,

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal, TypeAlias
-
 import attrs
 
-__all__ = ["EmptyTurnCause", "EmptyUserTurn", "empty_turn_cause", "recovery"]
-
-EmptyTurnCause: TypeAlias = Literal["interrupted", "idle"]
+__all__ = ["EmptyUserTurn", "recovery_prompt"]
 
 INTERRUPTED_PROMPT = (
     "A noise cut you off, but the user said nothing. Go on where you stopped, without saying anything twice."
@@ -27,33 +23,25 @@ class EmptyUserTurn:
     """How often in a row; a turn with words begins the count anew."""
 
 
-def recovery(
-    config: EmptyUserTurn,
-    cause: EmptyTurnCause,
+def recovery_prompt(
+    config: EmptyUserTurn | None,
     *,
+    has_cut: bool,
     recoveries: int,
     is_muted: bool = False,
-    calls_in_progress: bool = False,
+    has_calls: bool = False,
     owes_run: bool = False,
     is_false: bool = False,
     is_realtime: bool = False,
 ) -> str | None:
-    """The prompt to write and answer after a turn without words; None for nothing.
+    """The prompt to write and answer after a turn without words; None: nothing follows.
 
-    The cause is what `empty_turn_cause` says. `recoveries` is how many have followed each other. Nothing follows while the
-    user is muted or calls are in progress, where a run is owed anyway, after a false interruption, and in realtime mode.
+    `has_cut`: interruptions were enabled for its start, and the bot didn't wait for the user: it thought, spoke, was in a
+    call, or had never yet finished a speech. `recoveries`: how many have followed each other. Nothing follows while the user
+    is muted, with calls in progress, where a run is owed anyway, after a false interruption, and in realtime mode.
     """
-    if is_muted or calls_in_progress or owes_run or is_false or is_realtime:
+    if config is None or is_muted or has_calls or owes_run or is_false or is_realtime:
         return None
     if recoveries >= config.max_consecutive_recoveries:
         return None
-    return config.interrupted_prompt if cause == "interrupted" else config.idle_prompt
-
-
-def empty_turn_cause(*, may_interrupt: bool, bot_waited: bool) -> EmptyTurnCause:
-    """Whether a turn without words cut the bot off.
-
-    `may_interrupt`: interruptions were enabled for its start. `bot_waited`: the bot had finished a speech before it, and
-    neither thought, spoke nor waited for a call.
-    """
-    return "interrupted" if may_interrupt and not bot_waited else "idle"
+    return config.interrupted_prompt if has_cut else config.idle_prompt

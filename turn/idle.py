@@ -56,7 +56,7 @@ IdleDecision: TypeAlias = IdleWait | Event
 
 @attrs.frozen
 class UserIdle:
-    """What is known of the waiting for the user."""
+    """What is known of the waiting for the user. Made by `begin`."""
 
     timeout: float = attrs.field(default=0.0, converter=float)
     """Seconds; 0 or less: nobody watches."""
@@ -69,6 +69,11 @@ class UserIdle:
     calls: frozenset[str] = frozenset()
     """The ids of those in progress."""
     has_ended: bool = False
+
+    @classmethod
+    def begin(cls, timeout: float = 0.0) -> UserIdle:
+        """A session's first: the bot hasn't spoken yet. `timeout` is in seconds; 0 turns the watch off."""
+        return cls(timeout)
 
     @property
     def waits(self) -> bool:

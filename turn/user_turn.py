@@ -122,8 +122,15 @@ EDGES = (
 )
 """What the watch-dog takes for a sign of life, beside words."""
 
+MOST_SENT = 100
+"""Frames that strategies may send in one step."""
+
 WATCHDOG, DOUBT = "watch-dog", "doubt"
 """The turn's own timers."""
+
+
+def _words(words: Iterable[str]) -> tuple[str, ...]:
+    return tuple(words)
 
 
 @attrs.frozen
@@ -136,7 +143,7 @@ class UserTurnConfig:
     """Seconds without a sign of the user after which an open turn is ended."""
     false_interruption_timeout: float | None = attrs.field(default=2.0)
     """Seconds without words after which a pause of the bot is taken back. None: a voice cuts the bot off at once."""
-    backchannels: tuple[str, ...] = attrs.field(default=BACKCHANNELS, converter=tuple)
+    backchannels: tuple[str, ...] = attrs.field(default=BACKCHANNELS, converter=_words)
     """What a user says who only listens, compared without case and punctuation."""
     allow_interruptions: bool = True
     """False: nobody is ever cut off."""
@@ -273,8 +280,7 @@ class _Step:
             self._end(event)
         elif not self.turn.has_ended:
             self._take(event)
-            while self.sent:
-                self._take(self.sent.pop(0))
+            self._take_sent()
             self._watch()
 
     def replace(self, strategies: UserTurnStrategies, *, is_chosen: bool) -> None:
@@ -302,8 +308,7 @@ class _Step:
                 self._show(each, self.turn.started)
             if self.turn.is_open:
                 self._show(each, TurnOpened())
-        while self.sent:
-            self._take(self.sent.pop(0))
+        self._take_sent()
         self._watch()
 
     # What happens, from the outside in.
@@ -314,6 +319,16 @@ class _Step:
         if self.turn.is_held and isinstance(frame, EndFrame):
             self.decisions.append(Send(Both(OutputResumeFrame())))
         self._set(has_ended=True, is_open=False, is_held=False)
+
+    def _take_sent(self) -> None:
+        for _ in range(MOST_SENT):
+            if not self.sent:
+                return
+            self._take(self.sent.pop(0))
+        raise RuntimeError(
+            f"A turn strategy answers each frame that it sends with another {type(self.sent[0]).__name__}: what it sends, it is"
+            " shown as well. Let it send only in answer to frames of others."
+        )
 
     def _take(self, event: object) -> None:
         match event:
@@ -426,8 +441,11 @@ class _Step:
         if state is not slot.state:
             stepped = attrs.evolve(slot, state=state)
             self._set(slots=tuple(stepped if each.key == key else each for each in self.turn.slots))
+        is_edge = isinstance(event, (TurnOpened, TurnClosed, TurnTriggered))
         for each in decided:
-            self._decide(slot, each, event)
+            # An edge can't be answered with another one: two strategies would never come to an end.
+            if not (is_edge and isinstance(each, (StartTurn, StopTurn, TriggerInference))):
+                self._decide(slot, each, event)
         return any(isinstance(each, HideFromRest) for each in decided)
 
     def _decide(self, slot: _Slot, decision: StrategyDecision, event: object) -> None:

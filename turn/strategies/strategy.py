@@ -200,7 +200,8 @@ class UserTurnStrategy(Generic[State]):
         """What it knows after this, and what it decides. `event` is a frame, or one of the events of this module.
 
         The session's StartFrame comes first, also to a strategy that is put in later. `now` is in seconds on the session
-        clock. Frames of audio come often: return the very same state when nothing has changed.
+        clock. What it sends it is shown as well. To `TurnOpened`, `TurnClosed` and `TurnTriggered` it can't answer with
+        another edge of the turn. Frames of audio come often: return the very same state when nothing has changed.
         """
         raise NotImplementedError(f"{self.name}.step() is missing: return the next state and a tuple of decisions.")
 
