@@ -16,6 +16,7 @@ from typing import Any, ClassVar
 import attrs
 import trio
 
+from ...channels.external_turns import ExternalTurns
 from ...channels.frames import (
     CancelFrame,
     EndFrame,
@@ -23,6 +24,8 @@ from ...channels.frames import (
     InputAudioRawFrame,
     InterimTranscriptionFrame,
     MetricsFrame,
+    ProposedUserStartedSpeakingFrame,
+    ProposedUserStoppedSpeakingFrame,
     ServiceSwitcherRequestMetadataFrame,
     StartFrame,
     StopFrame,
@@ -90,6 +93,9 @@ class STTService(Actor):
     end_secs: float = attrs.field(default=5.0, kw_only=True)
     """How long the end of the session waits for finals, seconds."""
 
+    should_interrupt: bool = attrs.field(default=True, kw_only=True)
+    """Whether a turn that the service proposes is to cut the bot off; for services that detect turns."""
+
     measured_latency: ClassVar[float | None] = None
     """`ttfs_p99_latency` as measured for a service; 0 for one whose finals are all final. None: nobody has."""
 
@@ -110,6 +116,8 @@ class STTService(Actor):
     requests: int = durable(0)
     asked: Hashable = durable(None)
     """The mark whose answer is the last word; a VAD start withdraws it."""
+    has_proposed: bool = durable(False)
+    """A turn's start, and no stop since."""
     mutes: frozenset[str] = durable(frozenset())
     """Who has muted it."""
     has_metrics: bool = durable(False)
@@ -146,6 +154,11 @@ class STTService(Actor):
     def stay_alive(self) -> None:
         """Show the recogniser that somebody is there: by default by a tenth of a second of silence."""
         self.say(Sound(bytes(2 * (self.sample_rate // 10)), None))
+
+    @property
+    def detects_turns(self) -> bool:
+        """Whether it proposes turns. Then it recommends to take them from it."""
+        return False
 
     # ---- what a service calls
 
@@ -213,6 +226,20 @@ class STTService(Actor):
         )
         return (transcript, *self._measured())
 
+    def propose_start(self) -> tuple[Effect, ...]:
+        """The service takes it that the user's turn begins. To interrupt is up to the user half, which knows whether it is muted."""
+        if self.has_proposed or self.mutes:
+            return ()
+        self.has_proposed = True
+        return (Both(ProposedUserStartedSpeakingFrame()),)
+
+    def propose_stop(self) -> tuple[Effect, ...]:
+        """The service takes it that the user's turn is over. To be returned behind the turn's last final."""
+        if not self.has_proposed:
+            return ()
+        self.has_proposed = False
+        return (Both(ProposedUserStoppedSpeakingFrame()),)
+
     # ---- the handlers
 
     @on(StartFrame)
@@ -239,7 +266,11 @@ class STTService(Actor):
     def metadata(self) -> STTMetadataFrame:
         """What it announces of itself."""
         known = self.measured_latency if self.ttfs_p99_latency is None else self.ttfs_p99_latency
-        return STTMetadataFrame(self.address.name, UNKNOWN_LATENCY if known is None else known)
+        return STTMetadataFrame(
+            self.address.name,
+            UNKNOWN_LATENCY if known is None else known,
+            user_turn_strategies=ExternalTurns(self.should_interrupt) if self.detects_turns else None,
+        )
 
     @on(InputAudioRawFrame)
     def hear(self, frame: InputAudioRawFrame) -> InputAudioRawFrame:
@@ -268,14 +299,12 @@ class STTService(Actor):
         return frame
 
     @on(STTMuteFrame)
-    def mute(self, frame: STTMuteFrame) -> STTMuteFrame:
-        self._mute("frame", frame.mute)
-        return frame
+    def mute(self, frame: STTMuteFrame) -> tuple[Effect, ...]:
+        return (*self._mute("frame", frame.mute), frame)
 
     @on(UserMuteStartedFrame, UserMuteStoppedFrame)
-    def mute_with_the_user(self, frame: Frame) -> Frame:
-        self._mute("user", isinstance(frame, UserMuteStartedFrame))
-        return frame
+    def mute_with_the_user(self, frame: Frame) -> tuple[Effect, ...]:
+        return (*self._mute("user", isinstance(frame, UserMuteStartedFrame)), frame)
 
     @on(_Answer)
     def tell(self, message: _Answer) -> Effect | Iterable[Effect] | None:
@@ -305,12 +334,15 @@ class STTService(Actor):
     def stop(self, frame: Frame) -> After:
         return After(None, _KeepAlive())
 
-    def _mute(self, who: str, is_mute: bool) -> None:
+    def _mute(self, who: str, is_mute: bool) -> tuple[Effect, ...]:
         was, self.mutes = self.mutes, self.mutes | {who} if is_mute else self.mutes - {who}
-        if self.mutes and not was and self.is_speaking is not False:
-            self.voice_stopped()
-        elif was and not self.mutes and self.is_speaking:
+        if self.mutes and not was:
+            if self.is_speaking is not False:
+                self.voice_stopped()
+            return self.propose_stop()  # whether more would have come nobody hears
+        if was and not self.mutes and self.is_speaking:
             self.voice_started()
+        return ()
 
     def _kept_secs(self) -> float:
         is_quiet = self.is_speaking is False and self.now - self.stopped_at > SETTLED_SECONDS
