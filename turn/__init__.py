@@ -5,6 +5,17 @@ from .pair import (
     LLMContextAggregatorPair as LLMContextAggregatorPair,
     UserHalf as UserHalf,
 )
+from .prosody import (
+    Prosody as Prosody,
+    prosody_of as prosody_of,
+)
+from .prosody_analyzer import ProsodyTurnAnalyzer as ProsodyTurnAnalyzer
+from .turn_analyzer import (
+    TurnAnalyzer as TurnAnalyzer,
+    TurnAnalyzerParams as TurnAnalyzerParams,
+    TurnJudge as TurnJudge,
+    TurnVerdict as TurnVerdict,
+)
 from .vad import VAD as VAD
 from .voice_activity import (
     VADParams as VADParams,
