@@ -1,8 +1,44 @@
 """Who may speak: voice activity, the beginning and the end of turns, and the pair that keeps the context."""
 
+from .assistant_half import (
+    AssistantHalf as AssistantHalf,
+)
+from .attachments import (
+    file_message as file_message,
+    image_message as image_message,
+)
+from .call_entries import (
+    CANCELLED as CANCELLED,
+    COMPLETED as COMPLETED,
+    IN_PROGRESS as IN_PROGRESS,
+    call_messages as call_messages,
+    mended as mended,
+    result_text as result_text,
+    settled as settled,
+)
+from .cascade import (
+    Cascade as Cascade,
+)
+from .context_owner import (
+    ContextOwner as ContextOwner,
+)
+from .edits import (
+    Edited as Edited,
+    edited as edited,
+    tool_names as tool_names,
+)
 from .empty_turn import (
     EmptyUserTurn as EmptyUserTurn,
     recovery_prompt as recovery_prompt,
+)
+from .events import (
+    AssistantBackchannelMessage as AssistantBackchannelMessage,
+    AssistantThoughtMessage as AssistantThoughtMessage,
+    AssistantTurnStoppedMessage as AssistantTurnStoppedMessage,
+    HalfView as HalfView,
+    UserBackchannelMessage as UserBackchannelMessage,
+    UserTurnMessageAddedMessage as UserTurnMessageAddedMessage,
+    UserTurnStoppedMessage as UserTurnStoppedMessage,
 )
 from .idle import (
     IdleDecision as IdleDecision,
@@ -10,6 +46,10 @@ from .idle import (
     IdleWait as IdleWait,
     NothingToAnswer as NothingToAnswer,
     UserIdle as UserIdle,
+)
+from .joining import (
+    Part as Part,
+    join as join,
 )
 from .mute import (
     AlwaysUserMuteStrategy as AlwaysUserMuteStrategy,
@@ -20,27 +60,46 @@ from .mute import (
     UserMute as UserMute,
     UserMuteStrategy as UserMuteStrategy,
 )
-from .assistant_half import AssistantHalf as AssistantHalf
-from .events import (
-    AssistantBackchannelMessage as AssistantBackchannelMessage,
-    AssistantThoughtMessage as AssistantThoughtMessage,
-    AssistantTurnStoppedMessage as AssistantTurnStoppedMessage,
-    HalfView as HalfView,
-    UserBackchannelMessage as UserBackchannelMessage,
-    UserTurnMessageAddedMessage as UserTurnMessageAddedMessage,
-    UserTurnStoppedMessage as UserTurnStoppedMessage,
+from .pair import (
+    LLMContextAggregatorPair as LLMContextAggregatorPair,
 )
-from .pair import LLMContextAggregatorPair as LLMContextAggregatorPair
 from .pair_params import (
     LLMAssistantAggregatorParams as LLMAssistantAggregatorParams,
     LLMUserAggregatorParams as LLMUserAggregatorParams,
 )
-from .realtime_mode import RealtimeMode as RealtimeMode, RealtimeServiceModeConfig as RealtimeServiceModeConfig
-from .user_half import UserHalf as UserHalf
-from .prosody import Prosody as Prosody, prosody_of as prosody_of
-from .prosody_analyzer import ProsodyTurnAnalyzer as ProsodyTurnAnalyzer
+from .prosody import (
+    Prosody as Prosody,
+    prosody_of as prosody_of,
+)
+from .prosody_analyzer import (
+    ProsodyTurnAnalyzer as ProsodyTurnAnalyzer,
+)
+from .realtime import (
+    Realtime as Realtime,
+)
+from .realtime_mode import (
+    RealtimeMode as RealtimeMode,
+    RealtimeServiceModeConfig as RealtimeServiceModeConfig,
+    announces_realtime as announces_realtime,
+    config_in_force as config_in_force,
+    config_of as config_of,
+)
 from .silence_analyzer import (
     SilenceTurnAnalyzer as SilenceTurnAnalyzer,
+)
+from .slots import (
+    Act as Act,
+    Heard as Heard,
+    OpenResponse as OpenResponse,
+    Place as Place,
+    Policy as Policy,
+    RunDue as RunDue,
+    Slots as Slots,
+    Step as Step,
+    StoppedDue as StoppedDue,
+    TriggeredDue as TriggeredDue,
+    WriteCommit as WriteCommit,
+    WriteUser as WriteUser,
 )
 from .strategies import (
     AnswerBegan as AnswerBegan,
@@ -103,12 +162,19 @@ from .turn_decisions import (
     TurnTimer as TurnTimer,
     Warn as Warn,
 )
+from .user_half import (
+    UserHalf as UserHalf,
+)
 from .user_turn import (
     UserTurn as UserTurn,
     UserTurnConfig as UserTurnConfig,
 )
-from .user_turns import UserTurns as UserTurns
-from .vad import VAD as VAD
+from .user_turns import (
+    UserTurns as UserTurns,
+)
+from .vad import (
+    VAD as VAD,
+)
 from .voice_activity import (
     VADParams as VADParams,
     VADState as VADState,

@@ -10,7 +10,6 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-import attrs
 import trio
 
 from antiphon import Actor, Pipeline, actor, child, on, state
@@ -52,9 +51,8 @@ from antiphon.channels import (
 from antiphon.scenarios import Trace
 from antiphon.turn import (
     LLMContextAggregatorPair,
-    TurnAnalyzerParams,
+    SilenceTurnAnalyzer,
     TurnAnalyzerUserTurnStopStrategy,
-    TurnVerdict,
     UserTurnStrategies,
 )
 from antiphon.turn.peer_messages import (
@@ -69,30 +67,6 @@ from antiphon.turn.peer_messages import (
 
 RATE = 24000
 WORD_NS = 300_000_000
-
-
-class CompleteAtOnce:
-    """Judges every turn complete when the voice stops."""
-
-    heard: tuple[bytes, ...] = ()
-
-    def hear(self, audio: bytes, is_speaking: bool) -> TurnVerdict | None:
-        return None
-
-    def judge(self) -> TurnVerdict:
-        return TurnVerdict(True, 1.0, 0.0)
-
-    def clear(self) -> None: ...
-
-
-@attrs.frozen
-class SureAnalyzer:
-    """A turn analyser that is always sure."""
-
-    params: TurnAnalyzerParams = attrs.field(factory=TurnAnalyzerParams)
-
-    def open(self, sample_rate: int, heard: tuple[bytes, ...] = ()) -> CompleteAtOnce:
-        return CompleteAtOnce()
 
 
 @actor
@@ -132,7 +106,7 @@ def cascade(answer: Script, functions: Mapping[str, Callable[..., Any]] | None =
     """The usual cast, with the defaults but for `false_interruption_timeout`."""
     pair = LLMContextAggregatorPair(
         LLMContext(),
-        user_turn_strategies=UserTurnStrategies(stop=[TurnAnalyzerUserTurnStopStrategy(SureAnalyzer())]),
+        user_turn_strategies=UserTurnStrategies(stop=[TurnAnalyzerUserTurnStopStrategy(SilenceTurnAnalyzer())]),
         **{"false_interruption_timeout": None, **settings},
     )
     llm = ScriptedLLM(answer, functions or {}, first_token_secs=0.2, token_secs=0.05, name="llm")
