@@ -3,30 +3,6 @@
 from .assistant_half import (
     AssistantHalf as AssistantHalf,
 )
-from .attachments import (
-    file_message as file_message,
-    image_message as image_message,
-)
-from .call_entries import (
-    CANCELLED as CANCELLED,
-    COMPLETED as COMPLETED,
-    IN_PROGRESS as IN_PROGRESS,
-    call_messages as call_messages,
-    mended as mended,
-    result_text as result_text,
-    settled as settled,
-)
-from .cascade import (
-    Cascade as Cascade,
-)
-from .context_owner import (
-    ContextOwner as ContextOwner,
-)
-from .edits import (
-    Edited as Edited,
-    edited as edited,
-    tool_names as tool_names,
-)
 from .empty_turn import (
     EmptyUserTurn as EmptyUserTurn,
     recovery_prompt as recovery_prompt,
@@ -46,10 +22,6 @@ from .idle import (
     IdleWait as IdleWait,
     NothingToAnswer as NothingToAnswer,
     UserIdle as UserIdle,
-)
-from .joining import (
-    Part as Part,
-    join as join,
 )
 from .mute import (
     AlwaysUserMuteStrategy as AlwaysUserMuteStrategy,
@@ -74,9 +46,6 @@ from .prosody import (
 from .prosody_analyzer import (
     ProsodyTurnAnalyzer as ProsodyTurnAnalyzer,
 )
-from .realtime import (
-    Realtime as Realtime,
-)
 from .realtime_mode import (
     RealtimeMode as RealtimeMode,
     RealtimeServiceModeConfig as RealtimeServiceModeConfig,
@@ -86,20 +55,6 @@ from .realtime_mode import (
 )
 from .silence_analyzer import (
     SilenceTurnAnalyzer as SilenceTurnAnalyzer,
-)
-from .slots import (
-    Act as Act,
-    Heard as Heard,
-    OpenResponse as OpenResponse,
-    Place as Place,
-    Policy as Policy,
-    RunDue as RunDue,
-    Slots as Slots,
-    Step as Step,
-    StoppedDue as StoppedDue,
-    TriggeredDue as TriggeredDue,
-    WriteCommit as WriteCommit,
-    WriteUser as WriteUser,
 )
 from .strategies import (
     AnswerBegan as AnswerBegan,

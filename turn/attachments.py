@@ -9,7 +9,7 @@ from typing import Any
 
 from ..channels import AssistantImageRawFrame, UserFileRawFrame, UserImageRawFrame
 
-__all__ = ["file_message", "image_message"]
+__all__: list[str] = []
 
 CHANNELS = {"L": 1, "RGB": 3, "RGBA": 4}
 """Raw formats: bytes for each pixel."""

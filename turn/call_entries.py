@@ -16,7 +16,7 @@ import attrs
 from ..channels import FunctionCallFromLLM, LLMContext, thaw
 from .peer_messages import Settlement
 
-__all__ = ["CANCELLED", "COMPLETED", "IN_PROGRESS", "call_messages", "mended", "result_text", "settled"]
+__all__: list[str] = []
 
 IN_PROGRESS, COMPLETED, CANCELLED = "IN_PROGRESS", "COMPLETED", "CANCELLED"
 

@@ -22,7 +22,7 @@ from .slots import (
     WriteUser,
 )
 
-__all__ = ["Cascade"]
+__all__: list[str] = []
 
 
 @attrs.frozen

@@ -30,7 +30,7 @@ from .joining import join
 from .peer_messages import Commit, Committed, Edit, Flushed, Park, ResponseClosed, ResponseOpened, RunWanted
 from .slots import Act, OpenResponse, Policy, RunDue, Slots, Step, StoppedDue, TriggeredDue, WriteCommit, WriteUser
 
-__all__ = ["ContextOwner"]
+__all__: list[str] = []
 
 log = logging.getLogger("antiphon")
 

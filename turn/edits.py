@@ -11,7 +11,7 @@ from ..channels import LLMContext
 from .call_entries import mended
 from .peer_messages import Edit
 
-__all__ = ["Edited", "edited", "tool_names"]
+__all__: list[str] = []
 
 
 @attrs.frozen

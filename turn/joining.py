@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 import attrs
 
-__all__ = ["Part", "join"]
+__all__: list[str] = []
 
 
 @attrs.frozen

@@ -32,7 +32,7 @@ class LLMUserAggregatorParams:
     """Who listens for voice: the half itself, by this watch; "auto": by webrtcvad, if a strategy looks at voice and nobody
     before the half listens already; None: nobody here.
     """
-    empty_user_turn: EmptyUserTurn = attrs.field(factory=EmptyUserTurn)
+    empty_user_turn: EmptyUserTurn | None = attrs.field(factory=EmptyUserTurn)
     """What becomes of a turn without words that cut the bot off."""
     false_interruption_timeout: float | None = 2.0
     """Seconds after the end of a voice without words, after which a bot that was held speaks on; None cuts it at once."""

@@ -9,7 +9,7 @@ import attrs
 from .peer_messages import Commit, Park, ResponseClosed
 from .slots import Act, Heard, OpenResponse, Place, Slots, Step, StoppedDue, TriggeredDue, WriteCommit, WriteUser
 
-__all__ = ["Realtime"]
+__all__: list[str] = []
 
 
 @attrs.frozen

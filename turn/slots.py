@@ -13,20 +13,7 @@ from ..channels import LLMContext
 from .joining import Part
 from .peer_messages import Commit, Park, ResponseClosed
 
-__all__ = [
-    "Act",
-    "Heard",
-    "OpenResponse",
-    "Place",
-    "Policy",
-    "RunDue",
-    "Slots",
-    "Step",
-    "StoppedDue",
-    "TriggeredDue",
-    "WriteCommit",
-    "WriteUser",
-]
+__all__: list[str] = []
 
 
 @attrs.frozen

@@ -71,7 +71,7 @@ from ..channels import (
 )
 from .cascade import Cascade
 from .context_owner import ContextOwner, EditDue
-from .empty_turn import empty_turn_cause, recovery
+from .empty_turn import recovery_prompt
 from .events import UserBackchannelMessage
 from .idle import IdleTimer, IdleWait, NothingToAnswer, UserIdle
 from .joining import Part, join
@@ -619,12 +619,12 @@ class UserHalf(ContextOwner):
     def _recover(self, stopped: TurnStopped) -> Iterator[Effect]:
         """A cough must not leave the bot mute: a turn without words that cut it off is answered by going on."""
         assert self.mute is not None and self.turn is not None
-        prompt = recovery(
+        prompt = recovery_prompt(
             self.params.empty_user_turn,
-            empty_turn_cause(may_interrupt=self.turn.may_interrupt, bot_waited=self.bot_waited),
+            has_cut=self.turn.may_interrupt and not self.bot_waited,
             recoveries=self.recoveries,
             is_muted=self.mute.is_muted,
-            calls_in_progress=bool(self.calls),
+            has_calls=bool(self.calls),
             owes_run=self.owes_run,
             is_false=stopped.is_false,
             is_realtime=isinstance(self.policy(), Realtime),
