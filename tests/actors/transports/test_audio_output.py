@@ -23,9 +23,9 @@ from antiphon.channels import (
     Frame,
     HeardFrame,
     InterruptionFrame,
+    LLMFullResponseEndFrame,
     OutputAudioRawFrame,
     StartFrame,
-    TextFrame,
     TTSAudioRawFrame,
     TTSStartedFrame,
     TTSStoppedFrame,
@@ -77,8 +77,9 @@ def at_once(*frames: Frame) -> list[Item]:
     return [frames]
 
 
-def run(script: list[Item], *, device: Device | None = None, limit: float = 3600.0, **options: float) -> Trace:
-    return play(Pipeline(AudioOutput(device or Device(), name="output", **options)), script, limit=limit)
+def run(script: list[Item], *, device: Device | None = None, limit: float = 3600.0, end_silence: float = 2.0) -> Trace:
+    output = AudioOutput(device or Device(), end_silence=end_silence, name="output")
+    return play(Pipeline(output), script, limit=limit)
 
 
 def leaving(trace: Trace, *kinds: type[Frame], end: str = "sink") -> list[tuple[float, Frame]]:
@@ -449,7 +450,7 @@ def test_a_file_is_written_with_its_pauses(tmp_path: Path) -> None:
 
 
 def test_other_frames_pass_in_order_with_the_sound() -> None:
-    trace = run(at_once(*audio(0.1), TextFrame("behind")))
-    times = [time for time, _ in leaving(trace, TTSAudioRawFrame, TextFrame)]
+    trace = run(at_once(*audio(0.1), LLMFullResponseEndFrame()))
+    times = [time for time, _ in leaving(trace, TTSAudioRawFrame, LLMFullResponseEndFrame)]
     assert all(earlier <= later for earlier, later in pairwise(times))
-    assert only(trace, TextFrame)[0] == 0.08
+    assert only(trace, LLMFullResponseEndFrame)[0] == 0.08
