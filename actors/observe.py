@@ -6,13 +6,14 @@ import inspect
 import logging
 import time
 from collections.abc import Iterable
+from datetime import UTC, datetime
 from typing import cast
 
 import trio
 
 from ..channels.frames import InterruptionFrame
 from ..channels.mailbox import Envelope
-from .delivery import Delivery, Dropped, Failure, Restart, Stall
+from .delivery import Delivery, Dropped, Event, Failure, Restart, Stall
 from .effects import Address
 from .errors import ConfigurationError
 
@@ -33,6 +34,9 @@ class Observer:
 
     def dropped(self, dropped: Dropped) -> None:
         """Something will not be handled."""
+
+    def fired(self, event: Event) -> None:
+        """An actor's event was fired."""
 
     def failed(self, failure: Failure) -> None:
         """An actor failed."""
@@ -55,11 +59,17 @@ class Observers(list[Observer]):
         # Trio's own clock, but for what it costs to ask it.
         self.clock = trio.current_time if virtual else time.perf_counter
         self.began = self.clock()
+        self._wall_began = 0.0 if virtual else time.time()
         self._seq = 0
 
     def now(self) -> float:
         """Seconds since the session began."""
         return self.clock() - self.began
+
+    def timestamp(self) -> str:
+        """Now, as ISO 8601 in UTC. In virtual time sessions begin in 1970, so that a trace doesn't depend on the day."""
+        moment = datetime.fromtimestamp(self._wall_began + self.now(), UTC)
+        return moment.isoformat(timespec="milliseconds")
 
     def next_seq(self) -> int:
         """The number of the next delivery."""
