@@ -301,7 +301,9 @@ class AudioOutput(AudioPlayer):
         """A word isn't heard before its speech, nor while that is held."""
         if not isinstance(frame, TTSTextFrame) or not self.enabled:
             return True
-        return not self._is_held(frame.interruptible) and speech_of(self.speeches, frame.context_id).played > 0
+        if self._is_held(frame.interruptible):
+            return False
+        return frame.context_id is None or speech_of(self.speeches, frame.context_id).played > 0
 
     def _held(self, seconds: float) -> None:
         self.agenda = self.agenda.later(_is_interruptible_word, seconds * 1e9)
