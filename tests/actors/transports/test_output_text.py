@@ -55,7 +55,11 @@ def at(text: str, seconds: float, *, context: str | None = "a") -> TTSTextFrame:
 
 def spoken(text: str, seconds: float, *, context: str = "a") -> list[Frame]:
     """A unit without word times, as a synthesiser sends it: announced, its sound, itself."""
-    return [unit(text, context=context), *audio(seconds, context=context, piece=0.1 if seconds < 1 else 0.8), untimed(text, context=context)]
+    return [
+        unit(text, context=context),
+        *audio(seconds, context=context, piece=0.1 if seconds < 1 else 0.8),
+        untimed(text, context=context),
+    ]
 
 
 # ---- behind the sound
@@ -188,7 +192,10 @@ def test_moments_survive_a_kill() -> None:
 @pytest.mark.rule("E32")
 @both
 def test_a_unit_that_is_cut_was_heard_as_far_as_its_sound_by_fifteen_characters_a_second(direct: bool) -> None:
-    script: list[Item] = [*at_once(unit(SENTENCE), TTSStartedFrame("a"), *audio(3.0, piece=0.1), untimed(SENTENCE)), Sleep(1.01)]
+    script: list[Item] = [
+        *at_once(unit(SENTENCE), TTSStartedFrame("a"), *audio(3.0, piece=0.1), untimed(SENTENCE)),
+        Sleep(1.01),
+    ]
     trace = run([*script, InterruptionFrame()], direct=direct)
     # 1.02 s are 15.3 characters: "a" begins at the sixteenth.
     assert heard_of(trace) == HeardFrame(1, (("a", 1_020_000_000),), (("a", "I can offer you"),))
