@@ -25,6 +25,7 @@ from ...channels.frames import (
     HeardFrame,
     InputTextRawFrame,
     InterruptionFrame,
+    LLMFullResponseEndFrame,
     OutputAudioRawFrame,
     OutputImageRawFrame,
     OutputResumeFrame,
@@ -85,15 +86,23 @@ class AudioOutput(AudioPlayer):
     warned: frozenset[str | None] = state(frozenset())
 
     @on(StartFrame)
-    def start(self, frame: StartFrame) -> Iterable[Effect]:
-        yield from super().start(frame)
-        if not self.is_ready:
-            self.is_ready = True
-            yield Up(OutputTransportReadyFrame())
+    def start(self, frame: StartFrame) -> tuple[Effect, ...]:
+        effects = super().start(frame)
+        if self.is_ready:
+            return effects
+        self.is_ready = True
+        return (*effects, Up(OutputTransportReadyFrame()))
 
     @on(TTSStartedFrame)
     async def begin(self, frame: TTSStartedFrame) -> tuple[Effect, ...]:
         return await self._follow_sound(frame)
+
+    @on(LLMFullResponseEndFrame)
+    async def end_response(self, frame: LLMFullResponseEndFrame) -> LLMFullResponseEndFrame:
+        """All of the response has been heard then."""
+        await self._wait_until_settled()
+        await self._wait_until_due()
+        return frame
 
     @on(AggregatedTextProgressFrame)
     def report_progress(self, frame: AggregatedTextProgressFrame) -> Effect | None:
@@ -214,7 +223,7 @@ class AudioOutput(AudioPlayer):
     def _hear_unit(self, frame: TTSTextFrame) -> None:
         """Its sound lies before it: how long it was tells the voice's pace."""
         speech = speech_of(self.speeches, frame.context_id)
-        if speech.played and not speech.is_timed:
+        if (speech.units or speech.played) and not speech.is_timed:
             self.pace = self.pace.learned(frame.text, speech.played - speech.unit_began)
             self.speeches = put(self.speeches, speech.unit_heard())
 
@@ -259,6 +268,7 @@ class AudioOutput(AudioPlayer):
 
     async def _follow_text(self, frame: Timed) -> tuple[Effect, ...]:
         """What has no time of its own takes effect when the sound before it is over."""
+        await self._wait_until_settled()
         is_reached = self._has_sounded(frame)
         if is_reached:
             self.reached = frame

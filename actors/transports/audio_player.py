@@ -79,11 +79,6 @@ class _Hush:
     """To itself: it may have been quiet for so long that speaking is over."""
 
 
-@attrs.frozen
-class _Follow:
-    """To itself, after a restart: the sound before `behind` is over."""
-
-
 @actor
 class AudioPlayer(Actor):
     """Plays the audio frames of one destination on a device, chunk by chunk, and passes them on when they were played.
@@ -128,7 +123,7 @@ class AudioPlayer(Actor):
     """What the last VolumeFrame said."""
     gain: float = durable(1.0)
     behind: Frame | None = durable(None)
-    """What follows the chunk in hand, if that was its own sound's last one."""
+    """What follows `pieces`, once their playing has begun in its own handling."""
     sample_rate: int = state(0)
     resampler: Resampler | None = state(None)
     resampled: OutputAudioRawFrame | None = state(None)
@@ -139,21 +134,26 @@ class AudioPlayer(Actor):
     """Somebody waits for the pause's end."""
     is_failing: bool = state(False)
     """The device refused the last chunk."""
+    settled: trio.Event | None = state(None)
+    """Set when what the incarnation before had in hand is over."""
     cuts: int = state(0)
     """How many interruptions there were."""
 
     @on(StartFrame)
-    def start(self, frame: StartFrame) -> Iterable[Effect]:
+    def start(self, frame: StartFrame) -> tuple[Effect, ...]:
         self.sample_rate = frame.audio_out_sample_rate
         if self.enabled:
             self.device.open(self.sample_rate)
         self.patient = self.device if isinstance(self.device, PatientSink) else None
-        if self.behind is not None:
-            yield After(max(0.0, self.due - trio.current_time()), _Follow())
+        if self.behind is not None or sum(piece.size for piece in self.pieces) >= self._chunk_bytes():
+            self.settled = trio.Event()
+            self.start_soon(self._settle, self.settled, interruptible=False)
+        return ()
 
     @on(OutputAudioRawFrame)
     async def play(self, frame: OutputAudioRawFrame) -> None:
         if self._takes(frame) and self.enabled:
+            await self._wait_until_settled()
             await self._play_chunks((*self.pieces, Piece(self._as_played(frame), frame)))
 
     @on(TTSStoppedFrame)
@@ -162,6 +162,7 @@ class AudioPlayer(Actor):
 
     @on(VolumeFrame, VolumeGainFrame)
     async def set_loudness(self, frame: VolumeFrame | VolumeGainFrame) -> tuple[Effect, ...]:
+        await self._wait_until_settled()
         await self._wait_until_due()
         if isinstance(frame, VolumeFrame):
             self.told_volume = frame.volume
@@ -188,11 +189,6 @@ class AudioPlayer(Actor):
         # Less than a microsecond is rounding, and no time at all to wait for.
         return (After(left, message),) if left > 1e-6 else self._stop_speaking()
 
-    @on(_Follow)
-    def follow(self, message: _Follow) -> tuple[Effect, ...]:
-        frame, self.behind = self.behind, None
-        return () if frame is None else self._take_effect(frame)
-
     def _passed(self, frame: Frame) -> tuple[Effect, ...]:
         """What goes on of a frame that this actor was told."""
         return (frame,)
@@ -213,12 +209,30 @@ class AudioPlayer(Actor):
 
     async def _follow_sound(self, frame: Frame) -> tuple[Effect, ...]:
         """Play the sound before a frame to its end; then what the frame does."""
+        await self._wait_until_settled()
         await self._play_rest(frame)
         await self._wait_until_due()
-        earlier, self.behind = self.behind, None
-        if earlier is None or earlier is frame:
-            return self._take_effect(frame)
-        return (*self._take_effect(earlier), *self._take_effect(frame))
+        if self.behind is frame:
+            self.behind = None
+        return self._take_effect(frame)
+
+    async def _settle(self, settled: trio.Event) -> None:
+        """After a restart: what the incarnation before had in hand goes on, before anything else does."""
+        behind = self.behind
+        if behind is None:
+            await self._play_chunks(self.pieces)
+        else:
+            await self._play_chunks(filled(self.pieces, self._chunk_bytes()), behind)
+            await self._wait_until_due()
+            if self.behind is behind:
+                self.behind = None
+                await self.push(*self._take_effect(behind))
+        self.settled = None
+        settled.set()
+
+    async def _wait_until_settled(self) -> None:
+        if self.settled is not None:
+            await self.settled.wait()
 
     async def _play_chunks(self, pieces: Pieces, behind: Frame | None = None) -> None:
         """Play whole chunks, each when it is due; what is short of one waits."""
@@ -229,12 +243,14 @@ class AudioPlayer(Actor):
                 break
             await self._wait_for_device(chunk.interruptible)
             if chunk.interruptible and self.cuts != cuts:
-                # Left from before a restart, in the hands of a frame that isn't cut.
-                pieces, cuts = firm(pieces), self.cuts
+                # Left from before a restart, in the hands of a task that isn't cut.
+                pieces, behind, cuts = firm(pieces), self.behind, self.cuts
                 continue
             if left or self.pieces:
                 self.pieces = left
-            if behind is not None and not left:
+                # A frame may last longer than an end is patient: each chunk of it says that the next one takes its time.
+                self.allow(self.chunk)
+            if behind is not None and self.behind is not behind:
                 self.behind = behind
             await self.push(*self._hand_over(chunk))
             pieces = self.pieces
@@ -253,6 +269,7 @@ class AudioPlayer(Actor):
 
     async def _play_out(self) -> tuple[Effect, ...]:
         """Before the end: all of the sound; then nobody speaks."""
+        await self._wait_until_settled()
         await self._play_rest()
         await self._wait_until_due()
         return self._stop_speaking()
@@ -286,6 +303,7 @@ class AudioPlayer(Actor):
                 return
 
     async def _wait_for_room(self, device: PatientSink) -> None:
+        self.allow(self.write_timeout)
         with trio.move_on_after(self.write_timeout) as scope:
             await device.room()
         if scope.cancelled_caught:

@@ -21,6 +21,7 @@ from antiphon.channels import (
     CancelFrame,
     EndFrame,
     HeardFrame,
+    HeartbeatFrame,
     InterruptionFrame,
     LLMFullResponseEndFrame,
     OutputAudioRawFrame,
@@ -388,7 +389,11 @@ def test_a_file_is_written_with_its_pauses(tmp_path: Path) -> None:
 
 
 def test_other_frames_pass_in_order_with_the_sound() -> None:
-    trace = run(at_once(*audio(0.1), LLMFullResponseEndFrame()))
-    times = [time for time, _ in leaving(trace, TTSAudioRawFrame, LLMFullResponseEndFrame)]
+    trace = run(at_once(*audio(0.1), HeartbeatFrame(0)))
+    times = [time for time, _ in leaving(trace, TTSAudioRawFrame, HeartbeatFrame)]
     assert all(earlier <= later for earlier, later in pairwise(times))
-    assert only(trace, LLMFullResponseEndFrame)[0] == 0.08
+    assert only(trace, HeartbeatFrame)[0] == 0.08
+
+
+def test_a_response_ends_when_its_sound_is_over() -> None:
+    assert only(run(at_once(*audio(0.1), LLMFullResponseEndFrame())), LLMFullResponseEndFrame)[0] == 0.1

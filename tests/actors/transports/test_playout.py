@@ -24,7 +24,8 @@ def pieces_of(lengths: list[int], *, firm_ones: frozenset[int] = frozenset()) ->
 
 
 def all_chunks(pieces: Pieces) -> tuple[list[bytes], list[bool], Pieces]:
-    sound, interruptible = [], []
+    sound: list[bytes] = []
+    interruptible: list[bool] = []
     while True:
         chunk, pieces = take(pieces, SIZE)
         if chunk is None:
