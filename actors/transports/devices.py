@@ -7,7 +7,7 @@ waits. All sound is mono int16.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -16,7 +16,18 @@ import trio
 from ..errors import ConfigurationError
 from . import pcm
 
-__all__ = ["Air", "ArraySink", "ArraySource", "AudioSink", "AudioSource", "NullSink", "WavSink", "WavSource"]
+__all__ = [
+    "Air",
+    "ArraySink",
+    "ArraySource",
+    "AudioSink",
+    "AudioSource",
+    "MessageSink",
+    "NullSink",
+    "PatientSink",
+    "WavSink",
+    "WavSource",
+]
 
 
 class AudioSource(Protocol):
@@ -39,10 +50,31 @@ class AudioSink(Protocol):
         ...
 
     def write(self, audio: bytes, at: float) -> None:
-        """Take the next sound. `at` is the moment of its first sample, on Trio's clock, never earlier than the end of what came before."""
+        """Take the next sound. `at` is the moment of its first sample, on Trio's clock, never earlier than the end of what came before.
+
+        Raises `OSError`, or Trio's `BrokenResourceError` or `ClosedResourceError`, for sound that can't be taken.
+        """
         ...
 
     def close(self) -> None: ...
+
+
+@runtime_checkable
+class PatientSink(AudioSink, Protocol):
+    """A sink that hasn't always got room."""
+
+    async def room(self) -> None:
+        """Wait until the next sound can be taken."""
+        ...
+
+
+@runtime_checkable
+class MessageSink(AudioSink, Protocol):
+    """A sink whose other end takes messages of the application, too."""
+
+    def send(self, message: object) -> None:
+        """Send this, JSON made immutable, at once. Raises what `write` raises."""
+        ...
 
 
 class ArraySource:

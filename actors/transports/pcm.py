@@ -21,6 +21,7 @@ __all__ = [
     "duration",
     "interleaved",
     "mono",
+    "peak",
     "read_wav",
     "resampled",
     "rms",
@@ -131,6 +132,12 @@ def rms(audio: bytes) -> float:
     """The root mean square of the samples, 0 to 32768; 0 for no sound at all."""
     samples = _samples(audio).astype(np.int64)
     return math.sqrt(int(np.dot(samples, samples)) / len(samples)) if len(samples) else 0.0
+
+
+def peak(audio: bytes) -> int:
+    """The loudest sample's magnitude, 0 to 32768; 0 for no sound at all."""
+    samples = _samples(audio)
+    return max(int(samples.max()), -int(samples.min())) if len(samples) else 0
 
 
 def scaled(audio: bytes, factor: float) -> bytes:

@@ -13,101 +13,41 @@ import trio
 from antiphon import Actor, After, Interrupt, Pipeline, actor, child, on
 from antiphon.actors.transports import pcm
 from antiphon.actors.transports.audio_output import AudioOutput
-from antiphon.actors.transports.devices import ArraySink, WavSink
+from antiphon.actors.transports.devices import WavSink
 from antiphon.channels import (
     BotSpeakingFrame,
     BotStartedSpeakingFrame,
     BotStoppedSpeakingFrame,
     CancelFrame,
     EndFrame,
-    Frame,
     HeardFrame,
+    HeartbeatFrame,
     InterruptionFrame,
+    LLMFullResponseEndFrame,
     OutputAudioRawFrame,
     StartFrame,
-    TextFrame,
     TTSAudioRawFrame,
     TTSStartedFrame,
     TTSStoppedFrame,
     TTSTextFrame,
 )
-from antiphon.scenarios import Item, Kill, Sleep, Trace, play
+from antiphon.scenarios import Item, Kill, Sleep, play
+from tests.actors.transports.speech import (
+    RATE,
+    SIZE,
+    Device,
+    at_once,
+    audio,
+    brackets,
+    heard_of,
+    leaving,
+    only,
+    run,
+    synthesis,
+    word,
+    words_of,
+)
 from tests.seeds import seeds
-
-RATE = 24000
-"""Of a play's output, Hz."""
-CHUNK = 0.02
-SIZE = 2 * 480
-
-
-class Device(ArraySink):
-    """Notes when each chunk comes, and for when."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.chunks: list[tuple[float, bytes]] = []
-        self.is_closed = False
-
-    def write(self, audio: bytes, at: float) -> None:
-        assert self._began is not None
-        self.chunks.append((round(at - self._began, 6), audio))
-        super().write(audio, at)
-
-    def close(self) -> None:
-        self.is_closed = True
-
-
-def audio(seconds: float, *, context: str | None = "a", value: int = 1000, rate: int = RATE) -> list[Frame]:
-    """Speech in frames of 20 ms."""
-    count = round(seconds / CHUNK)
-    chunk = np.full(round(CHUNK * rate), value, "<i2").tobytes()
-    return [TTSAudioRawFrame(chunk, context, sample_rate=rate) for _ in range(count)]
-
-
-def word(text: str, seconds: float, *, context: str = "a") -> TTSTextFrame:
-    return TTSTextFrame(text, "a sentence", round(seconds * 1e9), context_id=context)
-
-
-def synthesis(seconds: float, *words: TTSTextFrame, context: str = "a") -> list[Frame]:
-    """A whole one."""
-    return [TTSStartedFrame(context), *words, *audio(seconds, context=context), TTSStoppedFrame(context)]
-
-
-def at_once(*frames: Frame) -> list[Item]:
-    return [frames]
-
-
-def run(script: list[Item], *, device: Device | None = None, limit: float = 3600.0, **options: float) -> Trace:
-    return play(Pipeline(AudioOutput(device or Device(), name="output", **options)), script, limit=limit)
-
-
-def leaving(trace: Trace, *kinds: type[Frame], end: str = "sink") -> list[tuple[float, Frame]]:
-    return [
-        (round(each.time, 6), each.frame)
-        for each in trace.deliveries
-        if each.receiver.name == end and isinstance(each.frame, kinds)
-    ]
-
-
-def words_of(trace: Trace) -> list[tuple[float, str]]:
-    return [(time, frame.text) for time, frame in leaving(trace, TTSTextFrame) if isinstance(frame, TTSTextFrame)]
-
-
-def brackets(trace: Trace) -> list[tuple[float, type[Frame]]]:
-    return [(time, type(frame)) for time, frame in leaving(trace, BotStartedSpeakingFrame, BotStoppedSpeakingFrame)]
-
-
-def heard_of(trace: Trace, *, end: str = "sink") -> HeardFrame:
-    """What was heard when speech was first cut; the end of each play cuts, too."""
-    first = leaving(trace, HeardFrame, end=end)[0][1]
-    assert isinstance(first, HeardFrame)
-    return first
-
-
-def only(trace: Trace, kind: type[Frame]) -> tuple[float, Frame]:
-    (found,) = leaving(trace, kind)
-    return found
-
 
 # ---- pace
 
@@ -419,7 +359,7 @@ def test_at_the_end_of_open_speech_the_bot_stops_before_the_silence() -> None:
 
 def test_the_silence_at_the_end_can_be_left_out() -> None:
     device = Device()
-    run([*at_once(*synthesis(0.1), EndFrame())], device=device, end_silence=0.0)
+    run([*at_once(*synthesis(0.1), EndFrame())], output=AudioOutput(device, end_silence=0.0, name="output"))
     assert len(device.samples) == round(0.1 * RATE)
 
 
@@ -449,7 +389,11 @@ def test_a_file_is_written_with_its_pauses(tmp_path: Path) -> None:
 
 
 def test_other_frames_pass_in_order_with_the_sound() -> None:
-    trace = run(at_once(*audio(0.1), TextFrame("behind")))
-    times = [time for time, _ in leaving(trace, TTSAudioRawFrame, TextFrame)]
+    trace = run(at_once(*audio(0.1), HeartbeatFrame(0)))
+    times = [time for time, _ in leaving(trace, TTSAudioRawFrame, HeartbeatFrame)]
     assert all(earlier <= later for earlier, later in pairwise(times))
-    assert only(trace, TextFrame)[0] == 0.08
+    assert only(trace, HeartbeatFrame)[0] == 0.08
+
+
+def test_a_response_ends_when_its_sound_is_over() -> None:
+    assert only(run(at_once(*audio(0.1), LLMFullResponseEndFrame())), LLMFullResponseEndFrame)[0] == 0.1

@@ -1,0 +1,472 @@
+"""A player: hands sound to a device at the pace of sound, and tells when speech leaves it.
+
+1. Its queue is its mailbox. It takes a frame when that is due, so a crash loses at most the chunk in hand and an interruption the rest.
+2. What is handed to the device, what is said about it and where it stands change in one step, without a wait between: no cut can part them.
+   Before each such step it asks whether it has been cut: who gets room at the moment of an interruption isn't told.
+3. The device gets whole chunks only. What is short of one waits for more, and is filled up with silence where its sound ends.
+4. Nothing durable changes before the first chunk of a frame has been handed over: until then a kill gives the frame back.
+   From then on what is left of it is durable.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from typing import TypeAlias
+
+import attrs
+import trio
+
+from ...channels.frames import (
+    BotSpeakingFrame,
+    BotStartedSpeakingFrame,
+    BotStoppedSpeakingFrame,
+    ErrorFrame,
+    Frame,
+    OutputAudioRawFrame,
+    OutputImageRawFrame,
+    OutputPauseFrame,
+    OutputResumeFrame,
+    OutputTransportMessageFrame,
+    OutputTransportMessageUrgentFrame,
+    SpeechOutputAudioRawFrame,
+    SpriteFrame,
+    StartFrame,
+    TTSAudioRawFrame,
+    TTSStoppedFrame,
+    VolumeFrame,
+    VolumeGainFrame,
+)
+from ..actor import Actor, actor, durable, on, state
+from ..effects import After, Both, Effect, Immune, Up
+from ..errors import Unrecoverable
+from .chunks import Chunk, Piece, Pieces, filled, firm, take
+from .devices import AudioSink, NullSink, PatientSink
+from .pcm import Resampler, mono, peak, scaled
+
+__all__ = ["AudioPlayer"]
+
+Addressed: TypeAlias = (
+    OutputAudioRawFrame
+    | OutputImageRawFrame
+    | SpriteFrame
+    | OutputTransportMessageFrame
+    | OutputTransportMessageUrgentFrame
+)
+"""What says where it is played, shown or sent."""
+
+SPEAKING_SIGN_SECONDS = 0.2
+STREAM_SILENCE_SECONDS = 0.35
+"""So much silence in a stream of speech ends speaking."""
+FALLBACK_SECONDS = 3.0
+"""So long without sound ends speaking, whatever was announced."""
+REFUSALS = (OSError, trio.BrokenResourceError, trio.ClosedResourceError)
+"""What a device may raise that can't take what it is given."""
+SILENT_PEAK = 20
+"""Up to this loudest sample a chunk of a stream is silence: the noise of a quantiser, not a voice."""
+
+
+@attrs.frozen
+class _Voice:
+    """What was spoken last."""
+
+    context_id: str | None
+    interruptible: bool
+
+
+@attrs.frozen
+class _Hush:
+    """To itself: it may have been quiet for so long that speaking is over."""
+
+
+@actor
+class AudioPlayer(Actor):
+    """Plays the audio frames of one destination on a device, chunk by chunk, and passes them on when they were played.
+
+    What `AudioOutput` and `SideOutput` share. Raises `Unrecoverable` when the device takes nothing for `write_timeout`.
+    """
+
+    device: AudioSink = attrs.field(factory=NullSink)
+    destination: str | None = attrs.field(default=None, kw_only=True)
+    """It plays frames with this `transport_destination`."""
+    enabled: bool = attrs.field(default=True, kw_only=True)
+    """False: sound is dropped, and nobody speaks; text goes on at once."""
+    chunk: float = attrs.field(default=0.02, kw_only=True)
+    """Seconds of sound handed over at once."""
+    cushion: float = attrs.field(default=0.2, kw_only=True)
+    """How late a chunk may be handed over, in seconds, and still join the one before without a gap: what a device's
+    buffer holds. A later one begins anew."""
+    volume: float = attrs.field(default=1.0, kw_only=True)
+    """A factor to the samples, until a VolumeFrame says another."""
+    merge_gap: float = attrs.field(default=0.0, kw_only=True)
+    """So many seconds between two syntheses the bot still counts as speaking."""
+    end_silence: float = attrs.field(default=2.0, kw_only=True)
+    """Seconds of silence after the last sound before the session ends."""
+    write_timeout: float = attrs.field(default=10.0, kw_only=True)
+    """Seconds until a device that has no room counts as lost."""
+
+    is_speaking: bool = durable(False)
+    paused_since: float | None = durable(None)
+    """On Trio's clock."""
+    due: float = durable(-math.inf)
+    """When the next chunk may be handed over: the end of the last one, on Trio's clock."""
+    pieces: Pieces = durable(())
+    """Sound taken that isn't handed over."""
+    voice: _Voice | None = durable(None)
+    hush_after: float = durable(FALLBACK_SECONDS)
+    """How long it may be quiet and still count as speaking."""
+    silent: float = durable(0.0)
+    """Seconds of silence in a stream of speech since its last voice."""
+    signed: float = durable(-math.inf)
+    """When BotSpeaking last went out."""
+    told_volume: float | None = durable(None)
+    """What the last VolumeFrame said."""
+    gain: float = durable(1.0)
+    behind: Frame | None = durable(None)
+    """What follows `pieces`, once their playing has begun in its own handling."""
+    sample_rate: int = state(0)
+    resampler: Resampler | None = state(None)
+    resampled: OutputAudioRawFrame | None = state(None)
+    """The last frame that went through the resampler."""
+    patient: PatientSink | None = state(None)
+    """The device, if it says when it has room."""
+    resumed: trio.Event | None = state(None)
+    """Somebody waits for the pause's end."""
+    is_failing: bool = state(False)
+    """The device refused the last chunk."""
+    settled: trio.Event | None = state(None)
+    """Set when what the incarnation before had in hand is over."""
+    cuts: int = state(0)
+    """How many interruptions there were."""
+
+    @on(StartFrame)
+    def start(self, frame: StartFrame) -> tuple[Effect, ...]:
+        self.sample_rate = frame.audio_out_sample_rate
+        if self.enabled:
+            self.device.open(self.sample_rate)
+        self.patient = self.device if isinstance(self.device, PatientSink) else None
+        if self.behind is not None or sum(piece.size for piece in self.pieces) >= self._chunk_bytes():
+            self.settled = trio.Event()
+            self.start_soon(self._settle, self.settled, interruptible=False)
+        return ()
+
+    @on(OutputAudioRawFrame)
+    async def play(self, frame: OutputAudioRawFrame) -> None:
+        if self._takes(frame) and self.enabled:
+            await self._wait_until_settled()
+            await self._play_chunks((*self.pieces, Piece(self._as_played(frame), frame)))
+
+    @on(TTSStoppedFrame)
+    async def stop(self, frame: TTSStoppedFrame) -> tuple[Effect, ...]:
+        return await self._follow_sound(frame)
+
+    @on(VolumeFrame, VolumeGainFrame)
+    async def set_loudness(self, frame: VolumeFrame | VolumeGainFrame) -> tuple[Effect, ...]:
+        await self._wait_until_settled()
+        await self._wait_until_due()
+        if isinstance(frame, VolumeFrame):
+            self.told_volume = frame.volume
+        else:
+            self.gain = frame.gain
+        return self._passed(frame)
+
+    @on(OutputPauseFrame)
+    def pause(self, frame: OutputPauseFrame) -> Iterable[Effect]:
+        if self.paused_since is None:
+            self.paused_since = trio.current_time()
+        if not self._must_be_heard():
+            yield from self._stop_speaking()
+        yield from self._passed(frame)
+
+    @on(OutputResumeFrame)
+    def resume(self, frame: OutputResumeFrame) -> Iterable[Effect]:
+        self._end_pause()
+        yield from self._passed(frame)
+
+    @on(_Hush)
+    def hush(self, message: _Hush) -> tuple[Effect, ...]:
+        left = self.due + self.hush_after - trio.current_time()
+        # Less than a microsecond is rounding, and no time at all to wait for.
+        return (After(left, message),) if left > 1e-6 else self._stop_speaking()
+
+    def _passed(self, frame: Frame) -> tuple[Effect, ...]:
+        """What goes on of a frame that this actor was told."""
+        return (frame,)
+
+    def _take_effect(self, frame: Frame) -> tuple[Effect, ...]:
+        """What happens at a frame that stands behind sound, once this is over."""
+        return (*self._end_speaking(), *self._passed(frame))
+
+    def _takes(self, frame: Addressed) -> bool:
+        """Whether it is addressed to this destination."""
+        if frame.transport_destination == self.destination:
+            return True
+        self._turn_away(frame.transport_destination)
+        return False
+
+    def _turn_away(self, destination: str | None) -> None:
+        """Somebody else plays this, or nobody."""
+
+    async def _follow_sound(self, frame: Frame) -> tuple[Effect, ...]:
+        """Play the sound before a frame to its end; then what the frame does."""
+        await self._wait_until_settled()
+        await self._play_rest(frame)
+        await self._wait_until_due()
+        if self.behind is frame:
+            self.behind = None
+        return self._take_effect(frame)
+
+    async def _settle(self, settled: trio.Event) -> None:
+        """After a restart: what the incarnation before had in hand goes on, before anything else does."""
+        behind = self.behind
+        if behind is None:
+            await self._play_chunks(self.pieces)
+        else:
+            await self._play_chunks(filled(self.pieces, self._chunk_bytes()), behind)
+            await self._wait_until_due()
+            if self.behind is behind:
+                self.behind = None
+                await self.push(*self._take_effect(behind))
+        self.settled = None
+        settled.set()
+
+    async def _wait_until_settled(self) -> None:
+        if self.settled is not None:
+            await self.settled.wait()
+
+    async def _play_chunks(self, pieces: Pieces, behind: Frame | None = None) -> None:
+        """Play whole chunks, each when it is due; what is short of one waits."""
+        size, cuts = self._chunk_bytes(), self.cuts
+        while True:
+            chunk, left = take(pieces, size)
+            if chunk is None:
+                break
+            await self._wait_for_device(chunk.interruptible)
+            if chunk.interruptible and self.cuts != cuts:
+                # Left from before a restart, in the hands of a task that isn't cut.
+                pieces, behind, cuts = firm(pieces), self.behind, self.cuts
+                continue
+            if left or self.pieces:
+                self.pieces = left
+                # A frame may last longer than an end is patient: each chunk of it says that the next one takes its time.
+                self.allow(self.chunk)
+            if behind is not None and self.behind is not behind:
+                self.behind = behind
+            await self.push(*self._hand_over(chunk))
+            pieces = self.pieces
+        if left is not self.pieces:
+            self.pieces = left
+
+    async def _play_rest(self, behind: Frame | None = None) -> None:
+        """What is short of a chunk, and what the resampler still holds, belong to the sound that ends here."""
+        tail = b"" if self.resampler is None else self.resampler.flush()
+        self.resampler = None
+        pieces = self.pieces
+        if tail and self.resampled is not None:
+            pieces = (*pieces, Piece(self._loud(tail), self.resampled))
+        if pieces:
+            await self._play_chunks(filled(pieces, self._chunk_bytes()), behind)
+
+    async def _play_out(self) -> tuple[Effect, ...]:
+        """Before the end: all of the sound; then nobody speaks."""
+        await self._wait_until_settled()
+        await self._play_rest()
+        await self._wait_until_due()
+        return self._stop_speaking()
+
+    async def _fall_silent(self) -> None:
+        """The silence that a device gets behind the last sound, so that this is heard to its end."""
+        if self.end_silence and self.enabled:
+            self.allow(self.end_silence)
+            self._begin_anew()
+            self._write(bytes(2 * round(self.end_silence * self.sample_rate)), self.due)
+            await trio.sleep_until(self.due + self.end_silence)
+
+    async def _wait_until_due(self) -> None:
+        if self.due > trio.current_time():
+            await trio.sleep_until(self.due)
+        await trio.lowlevel.checkpoint_if_cancelled()
+
+    async def _wait_for_device(self, interruptible: bool) -> None:
+        """Until a chunk may be handed over: the one before is over, nothing is paused, and the device has room."""
+        while True:
+            await self._wait_until_due()
+            if self._is_held(interruptible):
+                self.resumed = trio.Event()
+                await self.resumed.wait()
+                continue
+            if self.patient is None:
+                return
+            await self._wait_for_room(self.patient)
+            if not (self._is_held(interruptible)):
+                await trio.lowlevel.checkpoint_if_cancelled()
+                return
+
+    async def _wait_for_room(self, device: PatientSink) -> None:
+        self.allow(self.write_timeout)
+        with trio.move_on_after(self.write_timeout) as scope:
+            await device.room()
+        if scope.cancelled_caught:
+            raise Unrecoverable(
+                f"{self.address}: {type(self.device).__name__} has taken no sound for {self.write_timeout:g} seconds."
+                " Whoever should hear it is gone: reconnect the device, or end the session."
+            )
+
+    def _chunk_bytes(self) -> int:
+        return 2 * round(self.chunk * self.sample_rate)
+
+    def _begin_anew(self) -> None:
+        """After a pause the next sound begins now; when merely late, it joins the last one without a gap."""
+        now = trio.current_time()
+        if now - self.due > self.cushion:
+            self.due = now
+
+    def _hand_over(self, chunk: Chunk) -> tuple[Effect, ...]:
+        self._begin_anew()
+        at, audio, frame = self.due, chunk.audio, chunk.frame
+        seconds = len(audio) / 2 / self.sample_rate
+        self.due = at + seconds
+        error = self._write(audio, at)
+        if error is not None:
+            return self._refused(error)
+        effects = [*self._speak(frame, audio, at), *self._heard(frame, seconds)]
+        if audio is not frame.audio or chunk.interruptible is not frame.interruptible:
+            frame = attrs.evolve(
+                frame,
+                audio=audio,
+                sample_rate=self.sample_rate,
+                num_channels=1,
+                interruptible=chunk.interruptible,
+            )
+        effects.append(frame if chunk.interruptible else Immune(frame))
+        return tuple(effects)
+
+    def _write(self, audio: bytes, at: float) -> Exception | None:
+        """Hand sound to the device; why it refused it."""
+        try:
+            self.device.write(audio, at)
+        except REFUSALS as error:
+            return error
+        self.is_failing = False
+        return None
+
+    def _refused(self, error: Exception) -> tuple[Effect, ...]:
+        """Of refusals in a row the first is reported: there may be fifty in a second."""
+        if self.is_failing:
+            return ()
+        self.is_failing = True
+        return (Up(ErrorFrame(self._not_taken("sound", error), processor=self.address, exception=error)),)
+
+    def _not_taken(self, what: str, error: Exception) -> str:
+        device = type(self.device).__name__
+        return f"{self.address}: {device} refused {what}, which is lost: {error!r}. The next is tried again."
+
+    def _heard(self, frame: OutputAudioRawFrame, seconds: float) -> tuple[Effect, ...]:
+        """What follows from sound that was handed over."""
+        return ()
+
+    def _speak(self, frame: OutputAudioRawFrame, audio: bytes, at: float) -> Iterable[Effect]:
+        """Who speaks, now that this chunk is handed over."""
+        if isinstance(frame, TTSAudioRawFrame):
+            context_id = frame.context_id
+        elif isinstance(frame, SpeechOutputAudioRawFrame):
+            context_id = None
+            if peak(audio) <= SILENT_PEAK:
+                return self._hear_silence(len(audio) / 2 / self.sample_rate)
+            if self.silent:
+                self.silent = 0.0
+        else:
+            return ()
+        voice = self.voice
+        if voice is None or voice.context_id != context_id or voice.interruptible != frame.interruptible:
+            self.voice = _Voice(context_id, frame.interruptible)
+        if self.is_speaking and self.hush_after == FALLBACK_SECONDS and not self._sign_is_due(at):
+            return ()
+        return self._start_speaking(at)
+
+    def _hear_silence(self, seconds: float) -> tuple[Effect, ...]:
+        """In a stream of speech."""
+        if self.silent > STREAM_SILENCE_SECONDS:
+            return self._stop_speaking()
+        self.silent += seconds
+        return ()
+
+    def _sign_is_due(self, at: float) -> bool:
+        # Half a chunk less: sums of chunks aren't exact.
+        return at - self.signed > SPEAKING_SIGN_SECONDS - self.chunk / 2
+
+    def _start_speaking(self, at: float) -> Iterable[Effect]:
+        if not self.is_speaking or self.hush_after != FALLBACK_SECONDS:
+            self.hush_after = FALLBACK_SECONDS
+            yield After(FALLBACK_SECONDS, _Hush())
+        if not self.is_speaking:
+            self.is_speaking = True
+            yield Both(BotStartedSpeakingFrame(transport_destination=self.destination))
+        if self._sign_is_due(at):
+            self.signed = at
+            yield Both(BotSpeakingFrame(transport_destination=self.destination))
+
+    def _has_spoken(self, context_id: str | None) -> bool:
+        """Whether this is the synthesis that was spoken here last."""
+        return self.voice is not None and self.voice.context_id == context_id
+
+    def _end_speaking(self) -> tuple[Effect, ...]:
+        """A synthesis is over; the next one may follow so closely that speaking goes on."""
+        if not (self.is_speaking and self.merge_gap) or self.paused_since is not None:
+            return self._stop_speaking()
+        self.hush_after = self.merge_gap
+        return (After(self.merge_gap, _Hush()),)
+
+    def _stop_speaking(self) -> tuple[Effect, ...]:
+        if not self.is_speaking:
+            return ()
+        self.is_speaking = False
+        self.silent = 0.0
+        return After(None, _Hush()), Both(BotStoppedSpeakingFrame(transport_destination=self.destination))
+
+    def _is_held(self, interruptible: bool) -> bool:
+        return self.paused_since is not None and interruptible
+
+    def _must_be_heard(self) -> bool:
+        """Whether what is being spoken may be neither paused nor interrupted."""
+        is_between = self.hush_after != FALLBACK_SECONDS
+        return self.is_speaking and not is_between and self.voice is not None and not self.voice.interruptible
+
+    def _end_pause(self) -> None:
+        if self.paused_since is None:
+            return
+        held_from = max(self.due, self.paused_since)
+        # The next sound begins now, not where it would have: to catch up would be to skip.
+        self.due = max(self.due, trio.current_time())
+        self.paused_since = None
+        self._held(self.due - held_from)
+        if self.resumed is not None:
+            self.resumed.set()
+
+    def _held(self, seconds: float) -> None:
+        """A pause is over, in which sound didn't go on for so long."""
+
+    def _cut(self) -> tuple[Effect, ...]:
+        """At an interruption: only what must be heard is left."""
+        self.cuts += 1
+        self._end_pause()
+        self.pieces = firm(self.pieces)
+        if self.resampled is not None and self.resampled.interruptible:
+            self.resampler = self.resampled = None
+        if self.behind is not None and getattr(self.behind, "interruptible", True):
+            self.behind = None
+        return () if self._must_be_heard() else self._stop_speaking()
+
+    def _as_played(self, frame: OutputAudioRawFrame) -> bytes:
+        """The frame's sound in mono, at the device's rate and loudness."""
+        audio = mono(frame.audio, frame.num_channels) if frame.num_channels != 1 else frame.audio
+        if frame.sample_rate != self.sample_rate:
+            if self.resampler is None or self.resampler.rate_in != frame.sample_rate:
+                self.resampler = Resampler(frame.sample_rate, self.sample_rate)
+            self.resampled = frame
+            audio = self.resampler.resample(audio)
+        return self._loud(audio)
+
+    def _loud(self, audio: bytes) -> bytes:
+        factor = (self.volume if self.told_volume is None else self.told_volume) * self.gain
+        return audio if factor == 1.0 else scaled(audio, factor)
