@@ -34,11 +34,11 @@ _MAY_END = re.compile(r"(?:\b(?:etc|Inc|Ltd|Co|Jr|Sr|[ap]\.m)|\b[A-Z])\.$")
 _NUMBER = re.compile(r"\bNo\.$")
 """Short for "number" before a digit; else an answer."""
 _NEXT_WORD = re.compile(r"\s+([^\s.,;:!?…]+)(?=[\s.,;:!?…])")
-_BEGINS = frozenset(
-    "A After All An And Are As At Because But Can Could Did Do Does For From Good Have He Her Here His How However I"
-    " I'd I'll I'm I've If In Is It It's Its Let Let's Many May My No Not Now Of Oh On One Or Our Please She Should So"
-    " Some Sorry Such Thank Thanks That That's The Their Then There These They This Those To We We'll We're Well What"
-    " What's When Where Which While Who Why Will With Would Yes You You're Your".split()
+_BEGINS = re.compile(
+    "A|After|All|An|And|Are|As|At|Because|But|Can|Could|Did|Do|Does|For|From|Good|Have|He|Her|Here|His|How|However|I"
+    "|I'd|I'll|I'm|I've|If|In|Is|It|It's|Its|Let|Let's|Many|May|My|No|Not|Now|Of|Oh|On|One|Or|Our|Please|She|Should|So"
+    "|Some|Sorry|Such|Thank|Thanks|That|That's|The|Their|Then|There|These|They|This|Those|To|We|We'll|We're|Well|What"
+    "|What's|When|Where|Which|While|Who|Why|Will|With|Would|Yes|You|You're|Your"
 )
 """Words that begin sentences, and are no names."""
 
@@ -82,7 +82,7 @@ def _judge(sentence: str, rest: str) -> bool | None:
         return _GOES_ON
     if _MAY_END.search(sentence):
         word = _NEXT_WORD.match(rest)
-        return _UNDECIDED if word is None else word[1] in _BEGINS
+        return _UNDECIDED if word is None else _BEGINS.fullmatch(word[1]) is not None
     return _END_IT
 
 
