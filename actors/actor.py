@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar, cast, datacla
 import attrs
 
 from ..channels.frames import Frame, InterruptionFrame, SystemFrame
+from ..channels.mailbox import Direction
 from . import hand as hands
 from .definition import HANDLES, KIND, check_class, check_defaults, check_types, collect_handlers
 from .effects import FRAME_TYPES, LIFECYCLE, Address, Effect, effects_of
@@ -158,6 +159,11 @@ class Actor:
     def sender(self) -> Address | None:
         """Who sent what is being handled; None when that is nobody: a task, `lifespan()`, a test."""
         return None if self._cell is None else hands.sender_of(self._cell)
+
+    @property
+    def direction(self) -> Direction | None:
+        """The way of the frame in hand, `"down"` or `"up"`; None for what has none: messages, tasks, an InterruptionFrame."""
+        return None if self._cell is None else hands.direction_of(self._cell)
 
     @property
     def epoch(self) -> int:

@@ -109,11 +109,23 @@ def hand_of(cell: Cell) -> Hand | None:
 
 def sender_of(cell: Cell) -> Address | None:
     """Who sent what is being handled."""
+    envelope = envelope_of(cell)
+    return None if envelope is None else envelope.sender  # type: ignore[return-value]  # the runtime puts addresses
+
+
+def direction_of(cell: Cell) -> Direction | None:
+    """Where what is being handled was going."""
+    envelope = envelope_of(cell)
+    return None if envelope is None else envelope.direction
+
+
+def envelope_of(cell: Cell) -> Envelope | None:
+    """What is being handled, if anything is."""
     envelope = cell.in_hand
     if envelope is None:
         hand = hand_of(cell)
         envelope = None if hand is None else hand.envelope
-    return None if envelope is None else envelope.sender  # type: ignore[return-value]  # the runtime puts addresses
+    return envelope
 
 
 def epoch_of(cell: Cell) -> int:

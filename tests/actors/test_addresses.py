@@ -15,8 +15,10 @@ from antiphon import (
     Address,
     After,
     ConfigurationError,
+    Down,
     Pipeline,
     To,
+    Up,
     actor,
     durable,
     on,
@@ -200,6 +202,50 @@ def test_a_script_may_send_to_a_templates_address(direct: bool) -> None:
     first, second = Hears(), Hears()
     trace = play(Pipeline(first, second), [To(second.address, Ask("x")), To(first.address, Ask("y"))], direct=direct)
     assert texts(trace.down) == ["x from None to hears_2", "y from None to hears"]
+
+
+@actor
+class Directed(Actor):
+    """Says where what it handles was going."""
+
+    @on(Note)
+    async def tell(self, frame: Note) -> None:
+        await self.push(Kept(f"{frame.text} {self.direction}"))
+
+    @on(Ask)
+    def tell_of_a_message(self, message: Ask) -> Effects:
+        return Kept(f"{message.text} {self.direction}")
+
+
+@actor
+class Echoes(Actor):
+    """Sends each frame back as well."""
+
+    @on(Note)
+    def echo(self, frame: Note) -> Effects:
+        return Up(frame)
+
+
+@both
+def test_a_handler_knows_which_way_its_frame_was_going(direct: bool) -> None:
+    trace = play(
+        Pipeline(Directed(), Passes(), Echoes()),
+        [Note("x"), To(Address("directed"), Ask("y"))],
+        direct=direct,
+    )
+    assert texts(trace.down) == ["x down", "y None"]
+    trace = play(Pipeline(Directed(), Turns(), Echoes()), [Order("x")], direct=direct)
+    assert texts(trace.up) == ["x up"]
+    assert Directed().direction is None
+
+
+@actor
+class Turns(Actor):
+    """Makes a note that comes back."""
+
+    @on(Order)
+    def note(self, frame: Order) -> Effects:
+        return Down(Note(frame.text))
 
 
 @both

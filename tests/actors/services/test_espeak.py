@@ -17,6 +17,8 @@ from antiphon import Pipeline, Session, open_session
 from antiphon.actors import Killed, Unrecoverable
 from antiphon.actors.services.espeak import EspeakTTS
 from antiphon.channels import (
+    AggregatedTextFrame,
+    AggregatedTextProgressFrame,
     Frame,
     FunctionCallInProgressFrame,
     HeardFrame,
@@ -104,8 +106,10 @@ def sound(frames: list[Frame]) -> bytes:
 
 
 def shape(frames: list[Frame]) -> list[str]:
-    """The kinds of frames in order, without repetitions."""
-    kinds = [type(frame).__name__.removesuffix("Frame").removesuffix("Raw") for frame in frames]
+    """The kinds of frames in order, without repetitions and what is only shown."""
+    shown = (AggregatedTextFrame, AggregatedTextProgressFrame)
+    heard = [frame for frame in frames if isinstance(frame, TTSTextFrame) or not isinstance(frame, shown)]
+    kinds = [type(frame).__name__.removesuffix("Frame").removesuffix("Raw") for frame in heard]
     return [kind for place, kind in enumerate(kinds) if place == 0 or kinds[place - 1] != kind]
 
 
@@ -170,7 +174,7 @@ async def test_a_call_closes_the_synthesis_and_keeps_its_place_behind_it() -> No
 async def test_what_comes_behind_speech_leaves_behind_it() -> None:
     last = TextFrame("behind")
     frames = await said(TTSSpeakFrame(SECOND), last, last=lambda frame: frame is last)
-    assert shape(frames)[-2:] == ["TTSStopped", "Text"]
+    assert shape(frames)[-3:] == ["TTSStopped", "LLMAssistantPushAggregation", "Text"]
     assert words(frames) == SECOND.split()
 
 
@@ -353,7 +357,7 @@ async def test_what_comes_behind_speech_stays_behind_it_over_a_kill() -> None:
         voice.session.kill("tts", Killed("by the test"))
         frames = await voice.hear_until(lambda frame: frame is last)
         assert words(frames) == FIRST.split()
-        assert shape(frames)[-2:] == ["TTSStopped", "Text"]
+        assert shape(frames)[-3:] == ["TTSStopped", "LLMAssistantPushAggregation", "Text"]
 
 
 async def test_frames_that_travel_upstream_pass() -> None:

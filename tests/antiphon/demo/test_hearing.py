@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from antiphon.actors.services.sentences import split_sentences
+from antiphon.actors.services.text_aggregation import split_sentences
 from antiphon.demo import callers
 from antiphon.demo.agent import RATE, SAMPLE_RATE, VOICE, booking_script
 from tests.actors.engines.program import Program
