@@ -22,8 +22,13 @@ from antiphon.channels import (
     CancelFrame,
     EndFrame,
     ErrorFrame,
+    ExternalFunctionCallCancelFrame,
+    ExternalFunctionCallInProgressFrame,
+    ExternalFunctionCallResultFrame,
+    ExternalFunctionCallsStartedFrame,
     Frame,
     FunctionCallCancelFrame,
+    FunctionCallFromLLM,
     FunctionCallInProgressFrame,
     FunctionCallResultFrame,
     FunctionCallResultProperties,
@@ -359,7 +364,6 @@ def test_arguments_may_be_text_and_no_text_is_no_arguments() -> None:
     assert results(played(llm)) == {"move1": {"by": 2}, "move2": {}}
 
 
-@pytest.mark.rule("G38")
 def test_no_two_calls_have_one_id() -> None:
     """Some providers count anew in each response, and some give none."""
     llm = model()
@@ -704,6 +708,22 @@ def test_a_function_that_nobody_has_is_answered_in_full(
     assert result.result == {"error": "fly isn't available"}
     assert result.run_llm is None
     assert [record.levelno for record in caplog.records] == [level]
+
+
+@pytest.mark.rule("G51")
+def test_calls_made_elsewhere_pass_by() -> None:
+    call = FunctionCallFromLLM("move", "x1", {})
+    others = (
+        ExternalFunctionCallsStartedFrame([call]),
+        ExternalFunctionCallInProgressFrame("move", "x1", {}),
+        ExternalFunctionCallResultFrame("move", "x1", {}, "moved"),
+        ExternalFunctionCallCancelFrame("move", "x1"),
+    )
+    llm = model()
+    llm.register_function("move", takes(0.0))
+    trace = played(llm, others, Sleep(1.0))
+    assert frames(trace, *map(type, others)) == list(others)
+    assert (frames(trace), trace.events) == ([], ())
 
 
 # ---- restarts
