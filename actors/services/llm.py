@@ -376,7 +376,7 @@ class LLMService(FunctionCaller):
 
     @on(ServiceUpdateSettingsFrame)
     def change_named(self, frame: ServiceUpdateSettingsFrame) -> ServiceUpdateSettingsFrame | None:
-        if type(frame) is not ServiceUpdateSettingsFrame or not self._is_meant(frame.service):
+        if not self._is_meant(frame.service):
             return frame
         self.changes = FrozenDict({**self.changes, **self._changed_by(frame)})
         return None

@@ -364,6 +364,7 @@ def test_arguments_may_be_text_and_no_text_is_no_arguments() -> None:
     assert results(played(llm)) == {"move1": {"by": 2}, "move2": {}}
 
 
+@pytest.mark.rule("G10")
 def test_no_two_calls_have_one_id() -> None:
     """Some providers count anew in each response, and some give none."""
     llm = model()
@@ -372,6 +373,18 @@ def test_no_two_calls_have_one_id() -> None:
     earlier: list[Message] = [{"role": "assistant", "tool_calls": [call]}, {"role": "user", "content": "b"}]
     trace = played(llm, context("a"), context("a"), LLMContextFrame(LLMContext.from_messages(earlier)))
     assert [frame.tool_call_id for frame in frames(trace, RUNNING)] == ["a1", "a1_2", "b1_2"]
+
+
+@pytest.mark.rule("G10")
+def test_calls_without_an_id_get_one_each() -> None:
+    @actor
+    class Nameless(Caller):
+        async def respond(self, context: LLMContext, answer: Answer) -> None:
+            answer.call("move", {})
+            answer.call("move", {})
+
+    trace = played(Nameless(name="llm"))
+    assert [frame.tool_call_id for frame in frames(trace, RUNNING)] == ["call_move", "call_move_2"]
 
 
 # ---- settlement
@@ -605,6 +618,20 @@ def test_the_end_waits_a_moment_for_calls_that_run() -> None:
 
 
 @pytest.mark.rule("G26")
+def test_the_end_waits_no_longer_than_they_run_and_no_longer_than_it_may() -> None:
+    def left_at(seconds: float) -> float:
+        llm = model(("a", {}), settle_secs=3.0)
+        llm.register_function("a", takes(seconds))
+        trace = played(llm, context(), EndFrame())
+        (end,) = [
+            each for each in trace.deliveries if each.receiver.name == "sink" and isinstance(each.frame, EndFrame)
+        ]
+        return end.time
+
+    assert [left_at(0.5), left_at(2.5), left_at(9.0)] == [0.5, 2.5, 3.0]
+
+
+@pytest.mark.rule("G26")
 def test_the_end_does_not_wait_when_nothing_runs() -> None:
     ends = [each.time for each in played(model(), EndFrame()).deliveries if isinstance(each.frame, EndFrame)]
     assert ends == [0.0] * len(ends)
@@ -738,6 +765,7 @@ def test_calls_whose_functions_died_with_the_actor_are_cancelled(direct: bool) -
     trace = played(llm, context(), Sleep(1.0), Kill("llm"), Sleep(20.0), direct=direct)
     assert story(trace)[2:] == [("b2", "Result"), ("a1", "Cancel")]
     assert frames(trace, CANCELLED) == [FunctionCallCancelFrame("a", "a1", False)]
+    assert times(trace, CANCELLED) == {"a1": 1.0}
 
 
 @pytest.mark.rule("G20", "L5a")
@@ -765,4 +793,6 @@ def test_wherever_the_actor_is_killed_each_call_is_settled_once(direct: bool, on
         ended = [call for call, what in story(trace) if what in ("Result", "Cancel")]
         announced = {call.tool_call_id for frame in frames(trace, STARTED) for call in frame.function_calls}
         assert sorted(ended) == sorted(announced) == ["a1", "b2", "c3"], at
+        moments = [each.time for each in trace.deliveries if isinstance(each.frame, RESULT | CANCELLED)]
+        assert max(moments) < 2.0, at
         assert isinstance(frames(trace, LLMFullResponseEndFrame)[-1], LLMFullResponseEndFrame)

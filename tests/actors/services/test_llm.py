@@ -319,6 +319,19 @@ def test_a_request_that_has_any_output_is_not_made_again(first: str) -> None:
     assert "on_completion_timeout" not in [event.name for event in trace.events]
 
 
+@pytest.mark.rule("L4")
+def test_a_call_named_at_the_very_moment_of_the_retry_is_made_once() -> None:
+    async def respond(context: LLMContext, answer: Answer) -> None:
+        await trio.sleep(5.0)
+        answer.call("move", {}, None)
+        await trio.sleep(1.0)
+
+    attempts: list[LLMSettings] = []
+    trace = played(respond, retry_on_timeout=True, attempts=attempts.append)
+    (announced,) = [frame for frame in trace.down if isinstance(frame, STARTED)]
+    assert (len(attempts), len(announced.function_calls)) == (2, 1)
+
+
 # ---- what cuts an answer
 
 
@@ -336,6 +349,13 @@ def test_an_interruption_cuts_the_request_and_nothing_of_it_leaves_any_more(dire
     trace = played(respond, run(), Sleep(0.25), InterruptionFrame(), Sleep(5.0), direct=direct)
     assert below(trace) == (START(run_id=1), TEXT("One"))
     assert len(closed) == 1
+
+
+@pytest.mark.rule("L5")
+@pytest.mark.parametrize("direct", [True, False])
+def test_the_answer_behind_an_interruption_is_whole(direct: bool) -> None:
+    trace = played(speak, run(), Sleep(0.25), InterruptionFrame(), run(2), direct=direct)
+    assert below(trace)[2:] == below(played(speak, run(2)))
 
 
 @pytest.mark.rule("L5")
@@ -358,15 +378,38 @@ def test_a_context_of_a_cancelled_run_is_dropped() -> None:
     assert brackets(trace) == [START(run_id=1), END(run_id=1), START(run_id=3), END(run_id=3)]
 
 
+@actor
+class Impatient(Actor):
+    """Cancels each run half a second after it began."""
+
+    @on(LLMContextFrame)
+    def begin(self, frame: LLMContextFrame) -> Frame:
+        self.start_soon(self._cancel)
+        return frame
+
+    async def _cancel(self) -> None:
+        await trio.sleep(0.5)
+        await self.push(LLMRunCancelFrame(1))
+
+
 @pytest.mark.rule("L5")
-def test_output_that_comes_at_the_moment_of_the_cancellation_does_not_leave() -> None:
-    """The provider's next word and the cancellation are ready at one instant, in either order."""
+@pytest.mark.parametrize("is_last", [False, True])
+def test_output_that_comes_at_the_moment_of_the_cancellation_leaves_before_it_or_not_at_all(is_last: bool) -> None:
+    async def respond(context: LLMContext, answer: Answer) -> None:
+        await answer.text("One")
+        answer.call("move", {}, "c1")
+        await trio.sleep(0.5)
+        if not is_last:
+            await answer.text(" two")
+            await trio.sleep(0.5)
+
+    orders: set[tuple[type[object], ...]] = set()
     for seed in range(20):
-        trace = play(Pipeline(Model(speak, name="llm")), [run(), Sleep(0.3), LLMRunCancelFrame(1)], seed=seed)
-        (cancelled,) = [each.seq for each in trace.deliveries if isinstance(each.frame, LLMRunCancelFrame)][:1]
-        late = [each for each in trace.deliveries if isinstance(each.frame, TEXT) and each.seq > cancelled]
-        assert late == []
-        assert brackets(trace) == [START(run_id=1), END(run_id=1)]
+        trace = play(Pipeline(Impatient(), Model(respond, name="llm")), [run()], seed=seed)
+        left = below(trace)
+        orders.add(tuple(type(frame) for frame in left if isinstance(frame, TEXT | STARTED | END | LLMRunCancelFrame)))
+    cut = (TEXT, LLMRunCancelFrame, END)
+    assert orders == {cut, (TEXT, STARTED, END, LLMRunCancelFrame) if is_last else (TEXT, TEXT, LLMRunCancelFrame, END)}
 
 
 @pytest.mark.rule("L5")
@@ -397,7 +440,8 @@ def test_killed_in_its_answer_it_closes_it_as_failed(direct: bool) -> None:
 
 
 @pytest.mark.rule("L5a")
-def test_killed_and_interrupted_there_is_nothing_to_close_but_the_calls() -> None:
+@pytest.mark.parametrize("disturbance", [(InterruptionFrame(), Kill("llm")), (Kill("llm"), InterruptionFrame())])
+def test_killed_and_interrupted_there_is_nothing_to_close_but_the_calls(disturbance: Any) -> None:
     async def respond(context: LLMContext, answer: Answer) -> None:
         if context.messages:
             answer.call("move", {}, "c1")
@@ -409,10 +453,10 @@ def test_killed_and_interrupted_there_is_nothing_to_close_but_the_calls() -> Non
 
     llm = Model(respond, name="llm")
     llm.register_function("move", move, cancel_on_interruption=False)
-    script: list[Item] = [run(1, "move"), run(2), Sleep(0.25), (InterruptionFrame(), Kill("llm"))]
-    trace = play(Pipeline(llm), script)
+    script: list[Item] = [run(1, "move"), run(2), Sleep(0.25), disturbance]
+    trace = play(Pipeline(llm), [*script, Sleep(1.0), LLMRunFrame()])
     assert brackets(trace) == [START(run_id=1), END(run_id=1), START(run_id=2)]
-    assert isinstance(trace.down[-1], FunctionCallCancelFrame)
+    assert [type(frame) for frame in trace.down[-2:]] == [FunctionCallCancelFrame, LLMRunFrame]
 
 
 @pytest.mark.rule("L5a")
