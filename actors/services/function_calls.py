@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import logging
 import math
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, ClassVar, Protocol, cast
 
@@ -67,6 +67,10 @@ def json_value(value: Any) -> Any:
     frozen = freeze(value)
     json.dumps(frozen)
     return frozen
+
+
+def _result_field() -> Any:
+    return attrs.field(default=None, converter=json_value)
 
 
 class ResultCallback(Protocol):
@@ -135,7 +139,7 @@ class SettleFunctionCall:
     """Message to a model's actor: here is a call's result, from whoever has it."""
 
     tool_call_id: str
-    result: Any = attrs.field(default=None, converter=json_value)
+    result: Any = _result_field()
     properties: FunctionCallResultProperties | None = None
 
 
@@ -505,6 +509,9 @@ def _ids_in(context: LLMContext | None) -> Iterator[str]:
 
 def _cause(error: Exception) -> Exception:
     """What is inside a nursery's wrapping."""
-    while isinstance(error, ExceptionGroup) and len(error.exceptions) == 1:
-        error = error.exceptions[0]
-    return error
+    inside = _inside(error)
+    return _cause(inside[0]) if len(inside) == 1 else error
+
+
+def _inside(error: object) -> Sequence[Exception]:
+    return cast("ExceptionGroup[Exception]", error).exceptions if isinstance(error, ExceptionGroup) else ()

@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 import attrs
 import trio
@@ -91,30 +91,30 @@ class _Run:
 class Answer:
     """The answer to one context, as a service writes it. Nothing of it leaves any more once its run was cancelled."""
 
-    def __init__(self, service: LLMService, frame: LLMContextFrame, tools: ToolsSchema) -> None:
+    def __init__(self, service: LLMService, frame: LLMContextFrame) -> None:
         self.context = frame.context
         self.run_id = frame.run_id
-        self.tools = tools
+        self.tools = ToolsSchema()
         """What is shown to the model: the context's tools, and those by which it cancels calls."""
         self._service = service
-        self._began = service.now
-        self._patience = trio.CancelScope()
-        self._calls: list[RequestedCall] = []
-        self._behind: list[Frame] = []
-        self._usage: LLMTokenUsage | None = None
+        self.began = service.now
+        self.patience = trio.CancelScope()
+        self.calls: list[RequestedCall] = []
+        self.behind: list[Frame] = []
+        self.used: LLMTokenUsage | None = None
         self._thinks = False
 
     async def open(self) -> None:
         """The response begins, though nothing is said yet; the first output does it by itself."""
         await trio.lowlevel.checkpoint_if_cancelled()
-        self._note_output()
-        await self._service.push(*self._opening())
+        self.note_output()
+        await self._service.push(*self.opening())
 
     async def text(self, text: str) -> None:
         """The next piece of what is said. Empty text is nothing."""
         if text:
             skip = self._service.skip_tts
-            await self.push(*self._end_of_thought(), LLMTextFrame(text, skip_tts=skip))
+            await self.push(*self.end_of_thought(), LLMTextFrame(text, skip_tts=skip))
 
     async def thought(self, text: str) -> None:
         """The next piece of the model's reasoning."""
@@ -123,39 +123,39 @@ class Answer:
 
     async def end_thought(self, signature: object = None) -> None:
         """The reasoning is complete; without this it is when text follows, or the end."""
-        await self.push(*self._start_of_thought(), *self._end_of_thought(signature))
+        await self.push(*self._start_of_thought(), *self.end_of_thought(signature))
 
     def call(self, function_name: str, arguments: Mapping[str, Any] | str, tool_call_id: str | None = None) -> None:
         """The model calls a function; all calls of an answer are announced at its end. JSON may still be text."""
-        self._note_output()
-        self._calls.append(RequestedCall(function_name, arguments, tool_call_id))
+        self.note_output()
+        self.calls.append(RequestedCall(function_name, arguments, tool_call_id))
 
     def usage(self, usage: LLMTokenUsage) -> None:
         """What the request has used; the last one counts."""
-        self._usage = usage
+        self.used = usage
 
     def follow(self, *frames: Frame) -> None:
         """These leave right behind the answer's end, if it comes to its end."""
-        self._behind += frames
+        self.behind += frames
 
     async def push(self, *frames: Frame) -> None:
         """Anything else that belongs into the answer, downstream."""
         if frames:
             # Who was cancelled at this very moment isn't told by a push: it doesn't look before it has sent.
             await trio.lowlevel.checkpoint_if_cancelled()
-            self._note_output()
-            await self._service.push(*self._opening(), *map(Down, frames))
+            self.note_output()
+            await self._service.push(*self.opening(), *map(Down, frames))
 
-    # ---- what the service calls
+    # ---- what the runtime calls
 
-    def _note_output(self) -> None:
-        self._patience.deadline = math.inf
+    def note_output(self) -> None:
+        self.patience.deadline = math.inf
 
-    def _opening(self) -> Iterator[Effect]:
+    def opening(self) -> Iterator[Effect]:
         service = self._service
         if not service.is_open:
             service.open_run = _Run(self.run_id, service.epoch)
-            yield from service.measured(TTFBMetricsData(str(service.address), service.now - self._began))
+            yield from service.measured(TTFBMetricsData(str(service.address), service.now - self.began))
             yield Down(LLMFullResponseStartFrame(service.skip_tts, self.run_id))
 
     def _start_of_thought(self) -> Iterator[Frame]:
@@ -163,7 +163,7 @@ class Answer:
             self._thinks = True
             yield LLMThoughtStartFrame(self._service.thoughts_in_context, self._service.provider)
 
-    def _end_of_thought(self, signature: object = None) -> Iterator[Frame]:
+    def end_of_thought(self, signature: object = None) -> Iterator[Frame]:
         if self._thinks:
             self._thinks = False
             yield LLMThoughtEndFrame(signature)
@@ -234,14 +234,13 @@ class LLMService(FunctionCaller):
     async def answer(self, frame: LLMContextFrame) -> None:
         if self._is_cancelled(frame.run_id):
             return
-        self.tools = ToolsSchema.of(frame.context.tools)
-        self.answering = answer = Answer(self, frame, self.functions_known.offered(self.tools))
+        self.answering = answer = Answer(self, frame)
         last: list[Effect] = []
         with trio.CancelScope() as self.scope:
             last = await self._asked(answer)
             await trio.lowlevel.checkpoint_if_cancelled()
             # From here on nothing waits until all has been sent.
-            last = [*answer._opening(), *self._ending(answer, last)]
+            last = [*answer.opening(), *self._ending(answer, last)]
         if self.scope.cancelled_caught:
             last = [Down(LLMFullResponseEndFrame(self.skip_tts, answer.run_id))] if self.is_open else []
         self.answering = self.scope = None
@@ -252,6 +251,8 @@ class LLMService(FunctionCaller):
     async def _asked(self, answer: Answer) -> list[Effect]:
         """Let the provider answer; the effects that tell how that failed, or none."""
         try:
+            self.tools = _tools_of(answer.context)
+            answer.tools = self.functions_known.offered(self.tools)
             await self._respond(answer)
         except self.timeouts as error:
             fired = Fire("on_completion_timeout")
@@ -269,9 +270,9 @@ class LLMService(FunctionCaller):
 
     async def _respond(self, answer: Answer) -> None:
         if self.retry_on_timeout:
-            with trio.move_on_after(self.retry_timeout_secs) as answer._patience:
+            with trio.move_on_after(self.retry_timeout_secs) as answer.patience:
                 await self.respond(answer.context, answer)
-            if not answer._patience.cancelled_caught:
+            if not answer.patience.cancelled_caught:
                 return
             self._owe_end(answer)
             await self.push(Fire("on_completion_timeout"))
@@ -279,21 +280,21 @@ class LLMService(FunctionCaller):
 
     def _owe_end(self, answer: Answer) -> None:
         """The context won't be handled again: if the actor dies now, its next incarnation opens and closes the response."""
-        answer._calls.clear()
+        answer.calls.clear()
         self.open_run = _Run(answer.run_id, self.epoch, has_opened=False)
 
     def _ending(self, answer: Answer, failed: list[Effect]) -> Iterator[Effect]:
         yield from failed
-        yield from map(Down, answer._end_of_thought())
+        yield from map(Down, answer.end_of_thought())
         if not failed:
-            yield from self.begin_calls(answer._calls, answer.context)
+            yield from self.begin_calls(answer.calls, answer.context)
         model = self.present_settings.model
-        yield from self.measured(ProcessingMetricsData(str(self.address), self.now - answer._began))
-        if answer._usage is not None and self.measures_usage:
-            yield Down(MetricsFrame((LLMUsageMetricsData(str(self.address), answer._usage, model=model),)))
+        yield from self.measured(ProcessingMetricsData(str(self.address), self.now - answer.began))
+        if answer.used is not None and self.measures_usage:
+            yield Down(MetricsFrame((LLMUsageMetricsData(str(self.address), answer.used, model=model),)))
         yield Down(LLMFullResponseEndFrame(self.skip_tts, answer.run_id, failed=bool(failed)))
         if not failed:
-            yield from map(Down, answer._behind)
+            yield from map(Down, answer.behind)
 
     def _error(self, text: str, error: Exception, category: str) -> Effect:
         return Up(
@@ -393,10 +394,17 @@ class LLMService(FunctionCaller):
         return service == self.address or service == str(self.address)
 
 
+def _tools_of(context: LLMContext) -> ToolsSchema:
+    try:
+        return ToolsSchema.of(context.tools)
+    except TypeError as error:
+        raise AnswerFailed(f"the context's tools can't be used: {error}", category="application") from error
+
+
 def _differences(delta: object) -> Mapping[str, Any]:
     """What a settings value changes: the fields that differ from a fresh one's."""
     if delta is None or isinstance(delta, Mapping):
-        return delta or {}
+        return cast("Mapping[str, Any]", delta or {})
     fresh: Iterable[Any] = attrs.fields(type(delta))  # type: ignore[arg-type]  # a settings value is one of attrs'
     plain = type(delta)()
     return {

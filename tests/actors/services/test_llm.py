@@ -263,6 +263,14 @@ def test_the_error_comes_before_the_end() -> None:
     assert left == [ErrorFrame, END]
 
 
+@pytest.mark.rule("L4")
+def test_tools_that_are_none_fail_the_answer() -> None:
+    trace = played(speak, LLMContextFrame(LLMContext(tools=["move"]), run_id=1), run(2))
+    assert brackets(trace)[:2] == [START(run_id=1), END(run_id=1, failed=True)]
+    assert ["'move' is no tool" in error.error for error in errors(trace)] == [True]
+    assert text(trace) == "One two three."
+
+
 def test_a_rejected_key_ends_the_session() -> None:
     async def respond(context: LLMContext, answer: Answer) -> None:
         raise Unrecoverable("the key is rejected")
