@@ -198,6 +198,13 @@ from .priority_channel import (
     PrioritySendChannel as PrioritySendChannel,
     open_priority_channel as open_priority_channel,
 )
+from .tools import (
+    CustomTool as CustomTool,
+    FunctionSchema as FunctionSchema,
+    ToolOptions as ToolOptions,
+    ToolsSchema as ToolsSchema,
+    tool_options as tool_options,
+)
 from .vad_params import (
     VADParams as VADParams,
 )

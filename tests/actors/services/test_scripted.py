@@ -24,6 +24,7 @@ from antiphon.channels import (
     LLMFullResponseEndFrame,
     LLMFullResponseStartFrame,
     LLMRunCancelFrame,
+    LLMServiceMetadataFrame,
     LLMTextFrame,
     TextFrame,
 )
@@ -57,6 +58,11 @@ def text(trace: Trace) -> str:
     return "".join(frame.text for frame in trace.down if isinstance(frame, LLMTextFrame))
 
 
+def below(trace: Trace) -> tuple[Frame, ...]:
+    """What left at the end, but for the model's announcement of itself."""
+    return tuple(frame for frame in trace.down if not isinstance(frame, LLMServiceMetadataFrame))
+
+
 def kinds(trace: Trace, *wanted: type[Frame]) -> list[type[Frame]]:
     return [type(frame) for frame in trace.down if isinstance(frame, wanted)]
 
@@ -71,7 +77,7 @@ def only(trace: Trace, kind: type[Frame]) -> Any:
 
 
 def test_a_context_is_answered_in_brackets_with_its_run_id() -> None:
-    assert played(run(run_id=7)).down == (
+    assert below(played(run(run_id=7))) == (
         LLMFullResponseStartFrame(run_id=7),
         LLMTextFrame("One"),
         LLMTextFrame(" two"),
@@ -83,6 +89,17 @@ def test_a_context_is_answered_in_brackets_with_its_run_id() -> None:
 def test_tokens_come_at_their_pace() -> None:
     trace = played(run(), first_token_secs=0.5, token_secs=0.1)
     assert times(trace, LLMTextFrame) == pytest.approx([0.5, 0.6, 0.7])
+
+
+def test_the_last_token_has_a_time_of_its_own_until_the_end() -> None:
+    trace = played(run(), token_secs=0.05, last_secs=0.4)
+    assert times(trace, LLMTextFrame) == pytest.approx([0.2, 0.25, 0.3])
+    assert times(trace, LLMFullResponseEndFrame) == pytest.approx([0.7])
+
+
+def test_calls_come_when_the_last_token_has_had_its_time() -> None:
+    trace = played(run("move"), token_secs=0.05, last_secs=0.4)
+    assert times(trace, FunctionCallsStartedFrame) == pytest.approx([0.7])
 
 
 def test_a_pause_holds_the_tokens() -> None:
@@ -228,7 +245,7 @@ def test_a_hangup_ends_the_session_behind_the_answer() -> None:
 
 
 def test_other_frames_pass() -> None:
-    assert played(TextFrame("hello")).down == (TextFrame("hello"),)
+    assert below(played(TextFrame("hello"))) == (TextFrame("hello"),)
 
 
 def test_killed_before_the_first_token_it_answers_all_the_same() -> None:
