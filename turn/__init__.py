@@ -23,6 +23,10 @@ from .idle import (
     NothingToAnswer as NothingToAnswer,
     UserIdle as UserIdle,
 )
+from .latency import (
+    LatencyTracker as LatencyTracker,
+    LatencyWatch as LatencyWatch,
+)
 from .mute import (
     AlwaysUserMuteStrategy as AlwaysUserMuteStrategy,
     FirstSpeechUserMuteStrategy as FirstSpeechUserMuteStrategy,
@@ -98,6 +102,10 @@ from .strategies import (
     default_start_strategies as default_start_strategies,
     default_stop_strategies as default_stop_strategies,
 )
+from .tracker import (
+    KindOf as KindOf,
+    Tracker as Tracker,
+)
 from .turn_analyzer import (
     TurnAnalyzer as TurnAnalyzer,
     TurnAnalyzerParams as TurnAnalyzerParams,
@@ -116,6 +124,12 @@ from .turn_decisions import (
     TurnStopped as TurnStopped,
     TurnTimer as TurnTimer,
     Warn as Warn,
+)
+from .turn_tracking import (
+    ConversationTurnEnded as ConversationTurnEnded,
+    ConversationTurns as ConversationTurns,
+    ConversationTurnStarted as ConversationTurnStarted,
+    TurnTracker as TurnTracker,
 )
 from .user_half import (
     UserHalf as UserHalf,

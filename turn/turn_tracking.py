@@ -30,7 +30,7 @@ from ..channels import (
 )
 from .tracker import KindOf, Tracker
 
-__all__ = ["ConversationTurns", "TurnEnded", "TurnStarted", "TurnTracker"]
+__all__ = ["ConversationTurnEnded", "ConversationTurnStarted", "ConversationTurns", "TurnTracker"]
 
 BOT_SILENCE_SECS = 2.5
 """How long the bot may pause before its turn is over."""
@@ -124,7 +124,7 @@ LASTS: Mapping[Phase, float] = {Phase.UNDECIDED: SAME_STEP_SECS, Phase.SPOKEN: B
 
 
 @attrs.frozen
-class TurnStarted:
+class ConversationTurnStarted:
     """A conversation turn began."""
 
     number: int
@@ -134,7 +134,7 @@ class TurnStarted:
 
 
 @attrs.frozen
-class TurnEnded:
+class ConversationTurnEnded:
     """A conversation turn is over."""
 
     number: int
@@ -144,7 +144,7 @@ class TurnEnded:
     """The user cut the bot off, or the session ended in the middle of it."""
 
 
-Fact: TypeAlias = TurnStarted | TurnEnded
+Fact: TypeAlias = ConversationTurnStarted | ConversationTurnEnded
 
 
 @attrs.frozen
@@ -201,10 +201,10 @@ class ConversationTurns:
 
     def _begin(self, time: float) -> tuple[ConversationTurns, tuple[Fact, ...]]:
         turns = attrs.evolve(self, number=self.number + 1, began=time)
-        return turns, (TurnStarted(turns.number, time),)
+        return turns, (ConversationTurnStarted(turns.number, time),)
 
-    def _ended(self, time: float, *, was_interrupted: bool) -> TurnEnded:
-        return TurnEnded(self.number, round(time - self.began, 6), was_interrupted)
+    def _ended(self, time: float, *, was_interrupted: bool) -> ConversationTurnEnded:
+        return ConversationTurnEnded(self.number, round(time - self.began, 6), was_interrupted)
 
 
 class TurnTracker(Tracker):
@@ -264,7 +264,7 @@ class TurnTracker(Tracker):
         self.turns, facts = step
         for fact in facts:
             match fact:
-                case TurnStarted():
+                case ConversationTurnStarted():
                     self.tell("on_turn_started", fact.number)
-                case TurnEnded():
+                case ConversationTurnEnded():
                     self.tell("on_turn_ended", fact.number, fact.seconds, fact.was_interrupted)
