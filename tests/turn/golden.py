@@ -6,6 +6,7 @@ one who handles, the order is exact; what happens at one instant in two places m
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
@@ -176,8 +177,10 @@ def _message(message: Mapping[str, Any]) -> str:
 
 
 def lines_of(trace: Trace, *, until: float) -> list[str]:
-    """What the trace tells up to this moment, in the order in which it happened."""
-    those = (each for each in trace.deliveries if each.time < until + 0.005)
+    """What the trace tells up to this moment or its being cancelled, in the order in which it happened."""
+    those = itertools.takewhile(
+        lambda each: each.time < until + 0.005 and not isinstance(each.frame, CancelFrame), trace.deliveries
+    )
     return [line for each in those if (line := _line(each)) is not None]
 
 
@@ -194,7 +197,9 @@ def by_handler(lines: Iterable[str]) -> dict[str, list[str]]:
     told: dict[str, list[str]] = {}
     for line in lines:
         time, who, what = line.split(" ", 2)
-        if who == "user" and what.startswith(PEER):
+        if "patch" in what:
+            who = "outcomes of calls"  # which come from the model, and may come before or behind what the output tells
+        elif who == "user" and what.startswith(PEER):
             who = "peer messages"
         elif what.startswith("["):
             who = "writes"
