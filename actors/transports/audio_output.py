@@ -126,7 +126,7 @@ class AudioOutput(AudioPlayer):
             return self._expect(frame, frame.offset_ns)
         if frame.pts is not None:
             return self._schedule(frame, frame.pts)
-        if isinstance(frame, OutputImageRawFrame) and not frame.sync_with_audio:
+        if isinstance(frame, SpriteFrame) or (isinstance(frame, OutputImageRawFrame) and not frame.sync_with_audio):
             return (frame,)
         return await self._follow_text(frame)
 
@@ -138,7 +138,7 @@ class AudioOutput(AudioPlayer):
 
     async def stop(self, frame: TTSStoppedFrame) -> tuple[Effect, ...]:
         if self.others and not self._has_spoken(frame.context_id):
-            return (frame,)  # it ends what is spoken at another destination
+            return (*self._close(frame.context_id), frame)  # it was spoken at another destination
         return await super().stop(frame)
 
     def resume(self, frame: OutputResumeFrame) -> Iterable[Effect]:
@@ -319,13 +319,13 @@ class AudioOutput(AudioPlayer):
         self.agenda = self.agenda.later(_is_interruptible_word, seconds * 1e9)
 
     async def _last_timed(self) -> tuple[Effect, ...]:
-        """Before the end: the moment of each frame comes, and what waits for sound waits no longer."""
+        """Before the end: the moment of each frame comes. Words whose speech never did were not heard."""
         seconds = self.agenda.last(self.now * 1e9)
         if seconds > 0:
             self.allow(seconds)
             await trio.sleep(seconds)
-        left, self.agenda = self.agenda.split(lambda frame: True)
-        return tuple(effect for frame in left for effect in self._take_effect(frame))
+        due, self.agenda = self.agenda.split(self._may_go)
+        return tuple(effect for frame in due for effect in self._take_effect(frame))
 
     def _send(self, message: object, device: MessageSink) -> tuple[Effect, ...]:
         try:

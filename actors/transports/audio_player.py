@@ -1,4 +1,4 @@
-"""A player: hands sound to a device at the pace of sound, and tells when speech leaves it.
+"""A player: hands sound to a device at the pace of sound, holds it and lets it go on.
 
 1. Its queue is its mailbox. It takes a frame when that is due, so a crash loses at most the chunk in hand and an interruption the rest.
 2. What is handed to the device, what is said about it and where it stands change in one step, without a wait between: no cut can part them.
@@ -10,7 +10,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
 from typing import TypeAlias
 
@@ -18,9 +17,6 @@ import attrs
 import trio
 
 from ...channels.frames import (
-    BotSpeakingFrame,
-    BotStartedSpeakingFrame,
-    BotStoppedSpeakingFrame,
     ErrorFrame,
     Frame,
     OutputAudioRawFrame,
@@ -29,20 +25,19 @@ from ...channels.frames import (
     OutputResumeFrame,
     OutputTransportMessageFrame,
     OutputTransportMessageUrgentFrame,
-    SpeechOutputAudioRawFrame,
     SpriteFrame,
     StartFrame,
-    TTSAudioRawFrame,
     TTSStoppedFrame,
     VolumeFrame,
     VolumeGainFrame,
 )
-from ..actor import Actor, actor, durable, on, state
-from ..effects import After, Both, Effect, Immune, Up
+from ..actor import actor, durable, on, state
+from ..effects import Effect, Immune, Up
 from ..errors import Unrecoverable
+from .bot_speech import BotSpeech
 from .chunks import Chunk, Piece, Pieces, filled, firm, take
 from .devices import AudioSink, NullSink, PatientSink
-from .pcm import Resampler, mono, peak, scaled
+from .pcm import Resampler, mono, scaled
 
 __all__ = ["AudioPlayer"]
 
@@ -55,70 +50,32 @@ Addressed: TypeAlias = (
 )
 """What says where it is played, shown or sent."""
 
-SPEAKING_SIGN_SECONDS = 0.2
-STREAM_SILENCE_SECONDS = 0.35
-"""So much silence in a stream of speech ends speaking."""
-FALLBACK_SECONDS = 3.0
-"""So long without sound ends speaking, whatever was announced."""
 REFUSALS = (OSError, trio.BrokenResourceError, trio.ClosedResourceError)
 """What a device may raise that can't take what it is given."""
-SILENT_PEAK = 20
-"""Up to this loudest sample a chunk of a stream is silence: the noise of a quantiser, not a voice."""
-
-
-@attrs.frozen
-class _Voice:
-    """What was spoken last."""
-
-    context_id: str | None
-    interruptible: bool
-
-
-@attrs.frozen
-class _Hush:
-    """To itself: it may have been quiet for so long that speaking is over."""
 
 
 @actor
-class AudioPlayer(Actor):
+class AudioPlayer(BotSpeech):
     """Plays the audio frames of one destination on a device, chunk by chunk, and passes them on when they were played.
 
     What `AudioOutput` and `SideOutput` share. Raises `Unrecoverable` when the device takes nothing for `write_timeout`.
     """
 
     device: AudioSink = attrs.field(factory=NullSink)
-    destination: str | None = attrs.field(default=None, kw_only=True)
-    """It plays frames with this `transport_destination`."""
     enabled: bool = attrs.field(default=True, kw_only=True)
     """False: sound is dropped, and nobody speaks; text goes on at once."""
-    chunk: float = attrs.field(default=0.02, kw_only=True)
-    """Seconds of sound handed over at once."""
     cushion: float = attrs.field(default=0.2, kw_only=True)
     """How late a chunk may be handed over, in seconds, and still join the one before without a gap: what a device's
     buffer holds. A later one begins anew."""
     volume: float = attrs.field(default=1.0, kw_only=True)
     """A factor to the samples, until a VolumeFrame says another."""
-    merge_gap: float = attrs.field(default=0.0, kw_only=True)
-    """So many seconds between two syntheses the bot still counts as speaking."""
     end_silence: float = attrs.field(default=2.0, kw_only=True)
     """Seconds of silence after the last sound before the session ends."""
     write_timeout: float = attrs.field(default=10.0, kw_only=True)
     """Seconds until a device that has no room counts as lost."""
 
-    is_speaking: bool = durable(False)
-    paused_since: float | None = durable(None)
-    """On Trio's clock."""
-    due: float = durable(-math.inf)
-    """When the next chunk may be handed over: the end of the last one, on Trio's clock."""
     pieces: Pieces = durable(())
     """Sound taken that isn't handed over."""
-    voice: _Voice | None = durable(None)
-    hush_after: float = durable(FALLBACK_SECONDS)
-    """How long it may be quiet and still count as speaking."""
-    silent: float = durable(0.0)
-    """Seconds of silence in a stream of speech since its last voice."""
-    signed: float = durable(-math.inf)
-    """When BotSpeaking last went out."""
     told_volume: float | None = durable(None)
     """What the last VolumeFrame said."""
     gain: float = durable(1.0)
@@ -153,8 +110,10 @@ class AudioPlayer(Actor):
     @on(OutputAudioRawFrame)
     async def play(self, frame: OutputAudioRawFrame) -> None:
         if self._takes(frame) and self.enabled:
-            await self._wait_until_settled()
-            await self._play_chunks((*self.pieces, Piece(self._as_played(frame), frame)))
+            if self.settled is not None:
+                await self.settled.wait()
+            if audio := self._as_played(frame):
+                await self._play_chunks((*self.pieces, Piece(audio, frame)))
 
     @on(TTSStoppedFrame)
     async def stop(self, frame: TTSStoppedFrame) -> tuple[Effect, ...]:
@@ -182,12 +141,6 @@ class AudioPlayer(Actor):
     def resume(self, frame: OutputResumeFrame) -> Iterable[Effect]:
         self._end_pause()
         yield from self._passed(frame)
-
-    @on(_Hush)
-    def hush(self, message: _Hush) -> tuple[Effect, ...]:
-        left = self.due + self.hush_after - trio.current_time()
-        # Less than a microsecond is rounding, and no time at all to wait for.
-        return (After(left, message),) if left > 1e-6 else self._stop_speaking()
 
     def _passed(self, frame: Frame) -> tuple[Effect, ...]:
         """What goes on of a frame that this actor was told."""
@@ -237,7 +190,7 @@ class AudioPlayer(Actor):
     async def _play_chunks(self, pieces: Pieces, behind: Frame | None = None) -> None:
         """Play whole chunks, each when it is due; what is short of one waits."""
         size, cuts = self._chunk_bytes(), self.cuts
-        while True:
+        while pieces:
             chunk, left = take(pieces, size)
             if chunk is None:
                 break
@@ -254,8 +207,8 @@ class AudioPlayer(Actor):
                 self.behind = behind
             await self.push(*self._hand_over(chunk))
             pieces = self.pieces
-        if left is not self.pieces:
-            self.pieces = left
+        if pieces is not self.pieces:
+            self.pieces = pieces
 
     async def _play_rest(self, behind: Frame | None = None) -> None:
         """What is short of a chunk, and what the resampler still holds, belong to the sound that ends here."""
@@ -278,8 +231,12 @@ class AudioPlayer(Actor):
         """The silence that a device gets behind the last sound, so that this is heard to its end."""
         if self.end_silence and self.enabled:
             self.allow(self.end_silence)
+            if self.patient is not None:
+                await self._wait_for_room(self.patient)
             self._begin_anew()
-            self._write(bytes(2 * round(self.end_silence * self.sample_rate)), self.due)
+            error = self._write(bytes(2 * round(self.end_silence * self.sample_rate)), self.due)
+            if error is not None:
+                await self.push(*self._refused(error))
             await trio.sleep_until(self.due + self.end_silence)
 
     async def _wait_until_due(self) -> None:
@@ -298,7 +255,7 @@ class AudioPlayer(Actor):
             if self.patient is None:
                 return
             await self._wait_for_room(self.patient)
-            if not (self._is_held(interruptible)):
+            if not self._is_held(interruptible):
                 await trio.lowlevel.checkpoint_if_cancelled()
                 return
 
@@ -329,7 +286,7 @@ class AudioPlayer(Actor):
         error = self._write(audio, at)
         if error is not None:
             return self._refused(error)
-        effects = [*self._speak(frame, audio, at), *self._heard(frame, seconds)]
+        effects = (*self._speak(frame, audio, at), *self._heard(frame, seconds))
         if audio is not frame.audio or chunk.interruptible is not frame.interruptible:
             frame = attrs.evolve(
                 frame,
@@ -338,8 +295,7 @@ class AudioPlayer(Actor):
                 num_channels=1,
                 interruptible=chunk.interruptible,
             )
-        effects.append(frame if chunk.interruptible else Immune(frame))
-        return tuple(effects)
+        return (*effects, frame if chunk.interruptible else Immune(frame))
 
     def _write(self, audio: bytes, at: float) -> Exception | None:
         """Hand sound to the device; why it refused it."""
@@ -347,7 +303,8 @@ class AudioPlayer(Actor):
             self.device.write(audio, at)
         except REFUSALS as error:
             return error
-        self.is_failing = False
+        if self.is_failing:
+            self.is_failing = False
         return None
 
     def _refused(self, error: Exception) -> tuple[Effect, ...]:
@@ -365,72 +322,8 @@ class AudioPlayer(Actor):
         """What follows from sound that was handed over."""
         return ()
 
-    def _speak(self, frame: OutputAudioRawFrame, audio: bytes, at: float) -> Iterable[Effect]:
-        """Who speaks, now that this chunk is handed over."""
-        if isinstance(frame, TTSAudioRawFrame):
-            context_id = frame.context_id
-        elif isinstance(frame, SpeechOutputAudioRawFrame):
-            context_id = None
-            if peak(audio) <= SILENT_PEAK:
-                return self._hear_silence(len(audio) / 2 / self.sample_rate)
-            if self.silent:
-                self.silent = 0.0
-        else:
-            return ()
-        voice = self.voice
-        if voice is None or voice.context_id != context_id or voice.interruptible != frame.interruptible:
-            self.voice = _Voice(context_id, frame.interruptible)
-        if self.is_speaking and self.hush_after == FALLBACK_SECONDS and not self._sign_is_due(at):
-            return ()
-        return self._start_speaking(at)
-
-    def _hear_silence(self, seconds: float) -> tuple[Effect, ...]:
-        """In a stream of speech."""
-        if self.silent > STREAM_SILENCE_SECONDS:
-            return self._stop_speaking()
-        self.silent += seconds
-        return ()
-
-    def _sign_is_due(self, at: float) -> bool:
-        # Half a chunk less: sums of chunks aren't exact.
-        return at - self.signed > SPEAKING_SIGN_SECONDS - self.chunk / 2
-
-    def _start_speaking(self, at: float) -> Iterable[Effect]:
-        if not self.is_speaking or self.hush_after != FALLBACK_SECONDS:
-            self.hush_after = FALLBACK_SECONDS
-            yield After(FALLBACK_SECONDS, _Hush())
-        if not self.is_speaking:
-            self.is_speaking = True
-            yield Both(BotStartedSpeakingFrame(transport_destination=self.destination))
-        if self._sign_is_due(at):
-            self.signed = at
-            yield Both(BotSpeakingFrame(transport_destination=self.destination))
-
-    def _has_spoken(self, context_id: str | None) -> bool:
-        """Whether this is the synthesis that was spoken here last."""
-        return self.voice is not None and self.voice.context_id == context_id
-
-    def _end_speaking(self) -> tuple[Effect, ...]:
-        """A synthesis is over; the next one may follow so closely that speaking goes on."""
-        if not (self.is_speaking and self.merge_gap) or self.paused_since is not None:
-            return self._stop_speaking()
-        self.hush_after = self.merge_gap
-        return (After(self.merge_gap, _Hush()),)
-
-    def _stop_speaking(self) -> tuple[Effect, ...]:
-        if not self.is_speaking:
-            return ()
-        self.is_speaking = False
-        self.silent = 0.0
-        return After(None, _Hush()), Both(BotStoppedSpeakingFrame(transport_destination=self.destination))
-
     def _is_held(self, interruptible: bool) -> bool:
         return self.paused_since is not None and interruptible
-
-    def _must_be_heard(self) -> bool:
-        """Whether what is being spoken may be neither paused nor interrupted."""
-        is_between = self.hush_after != FALLBACK_SECONDS
-        return self.is_speaking and not is_between and self.voice is not None and not self.voice.interruptible
 
     def _end_pause(self) -> None:
         if self.paused_since is None:

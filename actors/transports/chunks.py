@@ -44,11 +44,16 @@ class Chunk:
 
 
 def take(pieces: Pieces, size: int) -> tuple[Chunk | None, Pieces]:
-    """The first `size` bytes and what is left; None and all of it while there is less."""
+    """The first `size` bytes and what is left; None and all of it while there is less. There is a piece.
+
+    A frame that is one chunk goes on as it came: the whole of its bytes is that very object.
+    """
+    first = pieces[0]
+    if first.size == size:
+        return Chunk(first.audio[first.start :], first.frame, first.frame.interruptible), pieces[1:]
     sound, interruptible, missing = [], True, size
     for index, piece in enumerate(pieces):
         end = min(piece.start + missing, len(piece.audio))
-        # The whole of a piece is that very object: a frame that is one chunk goes on as it came.
         sound.append(piece.audio[piece.start : end])
         interruptible &= piece.frame.interruptible
         missing -= end - piece.start

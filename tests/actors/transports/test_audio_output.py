@@ -52,6 +52,7 @@ from tests.seeds import seeds
 # ---- pace
 
 
+@pytest.mark.rule("I6")
 def test_sound_is_handed_over_chunk_by_chunk_each_when_the_one_before_is_over() -> None:
     device = Device()
     trace = run(at_once(*synthesis(0.1)), device=device)
@@ -59,12 +60,14 @@ def test_sound_is_handed_over_chunk_by_chunk_each_when_the_one_before_is_over() 
     assert [time for time, _ in leaving(trace, TTSAudioRawFrame)] == [0.0, 0.02, 0.04, 0.06, 0.08]
 
 
+@pytest.mark.rule("I5")
 def test_sound_passes_on_when_it_was_played() -> None:
     frames = audio(0.1)
     trace = run(at_once(*frames))
     assert [frame for frame in trace.down if isinstance(frame, TTSAudioRawFrame)] == frames
 
 
+@pytest.mark.rule("I1")
 @pytest.mark.parametrize("samples", [100, 480, 481, 1000, 4800])
 def test_however_sound_is_cut_the_device_gets_the_same_whole_chunks(samples: int) -> None:
     sound = np.arange(4800, dtype="<i2").tobytes()
@@ -76,6 +79,7 @@ def test_however_sound_is_cut_the_device_gets_the_same_whole_chunks(samples: int
     assert {len(chunk) for _, chunk in device.chunks} == {SIZE}
 
 
+@pytest.mark.rule("I2")
 def test_where_a_synthesis_ends_the_last_chunk_is_filled_with_silence() -> None:
     device = Device()
     trace = run(
@@ -87,6 +91,7 @@ def test_where_a_synthesis_ends_the_last_chunk_is_filled_with_silence() -> None:
     assert brackets(trace) == [(0.0, BotStartedSpeakingFrame), (0.04, BotStoppedSpeakingFrame)]
 
 
+@pytest.mark.rule("I1")
 @pytest.mark.parametrize("rate", [8000, 16000, 22050, 48000])
 def test_sound_of_another_rate_is_resampled_whole(rate: int) -> None:
     time = np.arange(rate // 2) / rate
@@ -120,12 +125,14 @@ def test_after_a_pause_the_next_sound_begins_at_once() -> None:
     assert len(device.samples) == round(1.04 * RATE)
 
 
+@pytest.mark.rule("I6")
 def test_sound_that_is_merely_late_joins_the_one_before_without_a_gap() -> None:
     device = Device()
     run([*at_once(*audio(0.04)), Sleep(0.15), *at_once(*audio(0.2))], device=device)
     assert np.all(device.samples == 1000)
 
 
+@pytest.mark.rule("I6")
 def test_frames_behind_sound_take_effect_when_it_is_over() -> None:
     trace = run(at_once(*audio(0.1), TTSTextFrame("untimed"), TTSStoppedFrame("b")))
     assert words_of(trace) == [(0.1, "untimed")]
@@ -142,17 +149,20 @@ def test_a_full_pipeline_slows_its_source_down_and_nothing_is_lost() -> None:
 # ---- words
 
 
+@pytest.mark.rule("I31a")
 def test_a_word_is_released_with_the_chunk_that_holds_its_beginning() -> None:
     words = [word("one", 0.0), word("two", 0.03), word("three", 0.04), word("four", 0.0999)]
     trace = run(at_once(*synthesis(0.2, *words)))
     assert words_of(trace) == [(0.0, "one"), (0.02, "two"), (0.04, "three"), (0.08, "four")]
 
 
+@pytest.mark.rule("I31a")
 def test_a_word_goes_by_what_was_played_and_not_by_the_clock() -> None:
     script = [*at_once(TTSStartedFrame("a"), word("late", 0.05), *audio(0.04)), Sleep(2.0), *at_once(*audio(0.04))]
     assert words_of(run(script)) == [(2.0, "late")]
 
 
+@pytest.mark.rule("I31a")
 def test_words_of_a_synthesis_that_waits_behind_another_wait_too() -> None:
     trace = run(at_once(*synthesis(0.1, word("a", 0.0)), *synthesis(0.1, word("b", 0.0, context="b"), context="b")))
     assert words_of(trace) == [(0.0, "a"), (0.1, "b")]
@@ -173,6 +183,7 @@ def test_two_equal_words_are_two_words() -> None:
 # ---- who speaks
 
 
+@pytest.mark.rule("I20")
 def test_speaking_begins_with_the_first_chunk_and_ends_with_the_last_both_ways() -> None:
     trace = run([TTSStartedFrame("a"), Sleep(1.0), *at_once(*audio(0.1), TTSStoppedFrame("a"))])
     expected = [(1.0, BotStartedSpeakingFrame), (1.1, BotStoppedSpeakingFrame)]
@@ -181,21 +192,25 @@ def test_speaking_begins_with_the_first_chunk_and_ends_with_the_last_both_ways()
     assert [(time, type(frame)) for time, frame in up] == expected
 
 
+@pytest.mark.rule("I25")
 def test_each_synthesis_has_its_own_brackets() -> None:
     trace = run(at_once(*synthesis(0.1), *synthesis(0.1, context="b")))
     assert [kind for _, kind in brackets(trace)] == [BotStartedSpeakingFrame, BotStoppedSpeakingFrame] * 2
 
 
+@pytest.mark.rule("I24")
 def test_a_synthesis_without_sound_has_none() -> None:
     assert brackets(run(at_once(*synthesis(0.0)))) == []
 
 
+@pytest.mark.rule("I20")
 def test_sound_that_is_no_speech_has_none() -> None:
     device = Device()
     assert brackets(run([OutputAudioRawFrame(bytes(SIZE), RATE)], device=device)) == []
     assert len(device.chunks) == 1
 
 
+@pytest.mark.rule("I22")
 def test_while_it_speaks_a_sign_goes_out_each_fifth_of_a_second() -> None:
     signs = [time for time, _ in leaving(run(at_once(*synthesis(1.0))), BotSpeakingFrame)]
     assert signs == [0.0, 0.2, 0.4, 0.6, 0.8]
@@ -204,6 +219,7 @@ def test_while_it_speaks_a_sign_goes_out_each_fifth_of_a_second() -> None:
 # ---- interruptions
 
 
+@pytest.mark.rule("I30")
 def test_an_interruption_silences_it_within_a_chunk() -> None:
     device = Device()
     trace = run([*at_once(*synthesis(1.0)), Sleep(0.11), InterruptionFrame()], device=device)
@@ -212,6 +228,7 @@ def test_an_interruption_silences_it_within_a_chunk() -> None:
     assert leaving(trace, TTSStoppedFrame) == []
 
 
+@pytest.mark.rule("I31")
 def test_then_it_says_what_was_heard_behind_the_last_word_both_ways() -> None:
     words = [word("one", 0.0), word("two", 0.1), word("three", 0.12)]
     trace = run([*at_once(*synthesis(1.0, *words)), Sleep(0.11), InterruptionFrame()])
@@ -220,6 +237,7 @@ def test_then_it_says_what_was_heard_behind_the_last_word_both_ways() -> None:
     assert heard_of(trace, end="source") == told[2]
 
 
+@pytest.mark.rule("I30")
 def test_words_that_were_not_heard_never_come_nor_does_the_rest_of_a_chunk() -> None:
     device = Device()
     odd = TTSAudioRawFrame(b"\1\1" * 500, "a", sample_rate=RATE)
@@ -229,6 +247,21 @@ def test_words_that_were_not_heard_never_come_nor_does_the_rest_of_a_chunk() -> 
     assert [chunk for _, chunk in device.chunks] == [b"\1\1" * 480] + [np.full(480, 1000, "<i2").tobytes()] * 5
 
 
+@pytest.mark.rule("I31")
+def test_a_chunk_in_hand_counts_as_heard() -> None:
+    script = [
+        Sleep(1.2),
+        *at_once(*synthesis(0.6, word("Sure,", 0.0), word("yes.", 0.3))),
+        Sleep(0.51),
+        InterruptionFrame(),
+    ]
+    trace = run(script)
+    assert words_of(trace) == [(1.2, "Sure,"), (1.5, "yes.")]
+    assert leaving(trace, HeardFrame, end="source")[0] == (1.71, HeardFrame(1, (("a", 520_000_000),)))
+    assert brackets(trace) == [(1.2, BotStartedSpeakingFrame), (1.71, BotStoppedSpeakingFrame)]
+
+
+@pytest.mark.rule("I30")
 def test_with_nothing_to_cut_it_says_so_all_the_same() -> None:
     trace = run([InterruptionFrame()])
     assert heard_of(trace) == HeardFrame(1, ())
@@ -260,6 +293,7 @@ class CutsIn(Actor):
         return Interrupt()
 
 
+@pytest.mark.rule("I30")
 def test_an_interruption_at_the_moment_at_which_a_chunk_is_due_lets_nothing_slip_behind_it() -> None:
     """A quarter of a second is exact in binary, so that both come due at once, in an order that the seed decides."""
     counts = set()
@@ -328,6 +362,7 @@ def test_a_kill_at_any_delivery_loses_at_most_the_chunk_in_hand(at: int) -> None
     assert brackets(killed) == brackets(undisturbed)
 
 
+@pytest.mark.rule("I23")
 def test_after_kills_with_delay_speaking_still_alternates_and_no_word_is_lost() -> None:
     words = [word(str(n), n / 10) for n in range(10)]
     script: list[Item] = [*at_once(*synthesis(1.0, *words))]
@@ -351,6 +386,7 @@ def test_at_the_end_all_is_played_and_silence_follows() -> None:
     assert device.is_closed
 
 
+@pytest.mark.rule("I21")
 def test_at_the_end_of_open_speech_the_bot_stops_before_the_silence() -> None:
     trace = run([*at_once(TTSStartedFrame("a"), *audio(0.1), EndFrame())])
     assert brackets(trace) == [(0.0, BotStartedSpeakingFrame), (0.1, BotStoppedSpeakingFrame)]
@@ -363,6 +399,7 @@ def test_the_silence_at_the_end_can_be_left_out() -> None:
     assert len(device.samples) == round(0.1 * RATE)
 
 
+@pytest.mark.rule("B43")
 def test_cancel_tells_what_was_heard() -> None:
     device = Device()
     words = [word("one", 0.0), word("two", 0.5)]

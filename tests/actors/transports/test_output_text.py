@@ -172,6 +172,13 @@ def test_the_end_waits_for_all_moments(direct: bool) -> None:
     assert [each.time for each in trace.deliveries if isinstance(each.frame, EndFrame)][-1] == pytest.approx(7.0)
 
 
+@pytest.mark.rule("I32")
+def test_at_the_end_a_word_whose_speech_never_came_was_not_heard() -> None:
+    trace = run(at_once(at("never", 1.0), TextFrame("plain", pts=500_000_000), EndFrame()))
+    assert [frame for _, frame in leaving(trace, TextFrame)] == [TextFrame("plain", pts=500_000_000)]
+    assert trace.ended == "ended"
+
+
 @pytest.mark.rule("I30", "I33")
 def test_an_interruption_drops_what_waits_and_keeps_what_may_not_be_interrupted() -> None:
     firm = TTSTextFrame("firm", pts=500_000_000, interruptible=False)
@@ -323,7 +330,13 @@ def test_a_chunk_that_holds_one_sample_that_must_be_heard_must_be_heard() -> Non
     passed = [
         each for each in trace.deliveries if each.receiver.name == "sink" and isinstance(each.frame, TTSAudioRawFrame)
     ]
-    assert [(each.immune, each.frame.interruptible) for each in passed] == [(True, False), (True, False)]
+    assert [each.immune for each in passed] == [True, True]
+    assert [
+        frame.interruptible for frame in of_kind(trace, TTSAudioRawFrame) if isinstance(frame, TTSAudioRawFrame)
+    ] == [
+        False,
+        False,
+    ]
 
 
 @pytest.mark.rule("I3")

@@ -26,12 +26,13 @@ def pieces_of(lengths: list[int], *, firm_ones: frozenset[int] = frozenset()) ->
 def all_chunks(pieces: Pieces) -> tuple[list[bytes], list[bool], Pieces]:
     sound: list[bytes] = []
     interruptible: list[bool] = []
-    while True:
+    while pieces:
         chunk, pieces = take(pieces, SIZE)
         if chunk is None:
-            return sound, interruptible, pieces
+            break
         sound.append(chunk.audio)
         interruptible.append(chunk.interruptible)
+    return sound, interruptible, pieces
 
 
 @pytest.mark.rule("I1")

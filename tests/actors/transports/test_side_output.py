@@ -25,6 +25,7 @@ from antiphon.channels import (
     OutputTransportMessageFrame,
     TTSAudioRawFrame,
     TTSStoppedFrame,
+    TTSTextFrame,
     VolumeFrame,
 )
 from antiphon.scenarios import Item, Sleep, Trace, play
@@ -169,6 +170,12 @@ def test_a_stop_of_one_destination_s_speech_ends_no_other_s() -> None:
     trace = Stage().run(at_once(*audio(0.5), *to_side(audio(0.1, context="b")), TTSStoppedFrame("b"), *audio(0.1)))
     assert brackets_of(trace, "side") == [(0.0, STARTED), (0.1, STOPPED)]
     assert brackets_of(trace, None) == [(0.0, STARTED), (3.6, STOPPED)]
+
+
+@pytest.mark.rule("I35")
+def test_words_spoken_at_another_destination_go_on_with_their_stop() -> None:
+    trace = Stage().run(at_once(*to_side(synthesis(0.2, word("there", 0.1, context="b"), context="b"))))
+    assert [frame.text for frame in of_kind(trace, TTSTextFrame) if isinstance(frame, TTSTextFrame)] == ["there"]
 
 
 def test_frames_upstream_pass_once() -> None:
