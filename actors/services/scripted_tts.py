@@ -53,7 +53,8 @@ class ScriptedTTS(TTSService):
 
     positions: dict[str, float] = state(dict[str, float])
     """Of each request, the seconds of sound that were made."""
-    running: dict[str, int] = state(dict[str, int])
+    asked_in: dict[str, list[tuple[float, str]]] = state(dict[str, list[tuple[float, str]]])
+    """For each context that is being said: what is still to be, and when its sound may begin."""
     finished: set[str] = state(set[str])
 
     @property
@@ -64,29 +65,48 @@ class ScriptedTTS(TTSService):
     def streams_contexts(self) -> bool:
         return self.in_contexts
 
+    def ask(self, unit: SpeechUnit) -> None:
+        if not self.in_contexts:
+            super().ask(unit)
+            return
+        is_idle = unit.request_id not in self.asked_in
+        self.asked_in.setdefault(unit.request_id, []).append((self.now + self.first_audio_secs, unit.speech))
+        if is_idle:
+            super().ask(unit)
+
+    def finish(self, context_id: str) -> None:
+        self.finished.add(context_id)
+        if context_id not in self.asked_in:
+            self.hand_in(context_id, Done())
+
     async def synthesize(self, unit: SpeechUnit) -> None:
-        request_id, words = unit.request_id, unit.speech.split()
-        self.running[request_id] = self.running.get(request_id, 0) + 1
-        await trio.sleep(self.first_audio_secs)
-        for word in words:
+        if not self.in_contexts:
+            await trio.sleep(self.first_audio_secs)
+            await self._say(unit.speech, unit.request_id)
+            return
+        texts = self.asked_in[unit.request_id]
+        try:
+            while texts:
+                due, text = texts.pop(0)
+                await trio.sleep(max(0.0, due - self.now))
+                await self._say(text, unit.request_id)
+                if not self.word_times:
+                    self.hand_in(unit.request_id, UnitDone())
+        finally:
+            del self.asked_in[unit.request_id]
+        if unit.request_id in self.finished:
+            self.hand_in(unit.request_id, Done())
+
+    async def _say(self, text: str, request_id: str) -> None:
+        for word in text.split():
             if word == self.fails_at:
                 self.hand_in(request_id, Failure(f"it can't say {word!r}", is_permanent=self.fails_for_good))
-                return
+                await trio.sleep_forever()
             self.hand_in(request_id, *self._said(word, request_id))
             if word == self.hangs_at:
                 await trio.sleep_forever()
             if self.paced:
                 await trio.sleep(self.word_secs)
-        self.running[request_id] -= 1
-        if self.in_contexts and not self.word_times:
-            self.hand_in(request_id, UnitDone())
-        if request_id in self.finished and not self.running[request_id]:
-            self.hand_in(request_id, Done())
-
-    def finish(self, context_id: str) -> None:
-        self.finished.add(context_id)
-        if not self.running.get(context_id):
-            self.hand_in(context_id, Done())
 
     def _said(self, word: str, request_id: str) -> list[Report]:
         """What comes of a word."""

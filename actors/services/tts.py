@@ -601,7 +601,8 @@ class TTSService(Actor):
                     continue
                 step = self._time_out()
             if step.effects:
-                with self.at(step.epoch):
+                # What outlives an interruption belongs to the turn that this began.
+                with self.at(max(step.epoch, self.cut_epoch)):
                     await self.push(*step.effects)
             self.moved.unpark_all()
             deadline = trio.current_time() + self.stop_frame_timeout

@@ -35,6 +35,10 @@ class Fit:
     """What of the word is beyond the end of the text."""
 
 
+_ADDRESS = re.compile(r"\]\([^)\s]*\)")
+"""Of a link in Markdown: its label is what is said."""
+
+
 def _core(word: str) -> str:
     return "".join(each.casefold() for each in word if each.isalnum())
 
@@ -111,7 +115,8 @@ def place_in_text(text: str, speech: str, place: int) -> int:
 def _ends_in_text(text: str, speech: str) -> tuple[int, ...]:
     """For each word of what is said, the end of what it stands for in the text."""
     ends_of = [token.end() for token in _TOKEN.finditer(text)]
-    theirs, ours = [_core(each) for each in text.split()], [_core(each) for each in speech.split()]
+    theirs = [_core(_ADDRESS.sub("", each)) for each in text.split()]
+    ours = [_core(each) for each in speech.split()]
     ends: list[int] = []
     for _, begin, end, first, last in SequenceMatcher(None, theirs, ours, autojunk=False).get_opcodes():
         for number in range(last - first):
