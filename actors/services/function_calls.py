@@ -69,10 +69,6 @@ def json_value(value: Any) -> Any:
     return frozen
 
 
-def _result_field() -> Any:
-    return attrs.field(default=None, converter=json_value)
-
-
 class ResultCallback(Protocol):
     """Hands over a call's result."""
 
@@ -139,7 +135,7 @@ class SettleFunctionCall:
     """Message to a model's actor: here is a call's result, from whoever has it."""
 
     tool_call_id: str
-    result: Any = _result_field()
+    result: object = attrs.field(default=None, converter=json_value)
     properties: FunctionCallResultProperties | None = None
 
 
