@@ -43,7 +43,7 @@ from ..actor import Actor, actor, durable, on, state
 from ..effects import Address, After, Both, Effect, Fire, Up
 from ..errors import ConfigurationError
 from ..outside import Outside
-from .call_ledger import CallLedger, OpenCall, choose, unique_id
+from .call_ledger import CallLedger, OpenCall, Stage, choose, unique_id
 from .function_registry import FunctionRegistry, RegisteredFunction
 
 __all__ = [
@@ -67,10 +67,6 @@ def json_value(value: Any) -> Any:
     frozen = freeze(value)
     json.dumps(frozen)
     return frozen
-
-
-def _result_field() -> Any:
-    return attrs.field(default=None, converter=json_value)
 
 
 class ResultCallback(Protocol):
@@ -139,7 +135,7 @@ class SettleFunctionCall:
     """Message to a model's actor: here is a call's result, from whoever has it."""
 
     tool_call_id: str
-    result: Any = _result_field()
+    result: object = attrs.field(default=None, converter=json_value)
     properties: FunctionCallResultProperties | None = None
 
 
@@ -187,6 +183,8 @@ class FunctionCaller(Actor):
     """Announced and not settled."""
     registered: FunctionRegistry | None = durable(None)
     """In place of `registry`, once something was registered in the session."""
+    ids: frozenset[str] = durable(frozenset())
+    """Of all calls so far: the context learns of a call later than the next one may come."""
     groups: int = durable(0)
     tools: ToolsSchema = state(ToolsSchema())
     """What is advertised at present."""
@@ -325,7 +323,7 @@ class FunctionCaller(Actor):
         if self.group_parallel_tools and requested:
             self.groups += 1
             group = f"{self.address}-{self.groups}"
-        taken = {*_ids_in(context), *(each.id for each in self.ledger.calls)}
+        taken = {*_ids_in(context), *self.ids}
         calls: list[OpenCall] = []
         for each in requested:
             arguments, fault = _arguments(each)
@@ -343,6 +341,7 @@ class FunctionCaller(Actor):
             timeout = None if function is None else function.options.timeout_secs
             timeout = self.function_call_timeout_secs if timeout is None else timeout
             calls.append(OpenCall(call, one_by_one=not self.run_in_parallel, timeout=timeout, fault=fault))
+        self.ids |= {each.id for each in calls}
         return tuple(calls)
 
     def _function_for(self, name: str) -> RegisteredFunction | None:
@@ -361,15 +360,7 @@ class FunctionCaller(Actor):
             assert self.starts is not None
             # Its task begins when this one waits next, so behind the news.
             self.starts.send_nowait(each.id)
-            yield Both(
-                FunctionCallInProgressFrame(
-                    each.call.function_name,
-                    each.id,
-                    each.call.arguments,
-                    each.call.cancel_on_interruption,
-                    each.call.group_id,
-                )
-            )
+            yield Both(in_progress(each.call))
             yield After(PATIENCE if each.timeout is None else each.timeout, _Due(each.id))
 
     def _result(
@@ -384,6 +375,13 @@ class FunctionCaller(Actor):
         if each is None:
             _log.warning("%s: the call %s is settled already; another result is ignored", self.address, tool_call_id)
             return
+        is_final = properties is None or properties.is_final
+        if each.stage is Stage.WAITING:
+            # Somebody else has its result already, or news of it: then it needn't run any more.
+            if not is_final:
+                _log.warning("%s: the call %s hasn't begun; news of it is ignored", self.address, tool_call_id)
+                return
+            yield Both(in_progress(each.call))
         yield Both(
             FunctionCallResultFrame(
                 each.call.function_name,
@@ -394,7 +392,7 @@ class FunctionCaller(Actor):
                 error=error,
             )
         )
-        if properties is None or properties.is_final:
+        if is_final:
             yield from self._take_out((each,))
             yield from self._start_calls()
 
@@ -486,6 +484,12 @@ class FunctionCaller(Actor):
             yield from self._cancel((chosen,))
             answer = FrozenDict({"cancelled": chosen.id})
         yield from self._result(each.id, answer, FunctionCallResultProperties(run_llm=True))
+
+
+def in_progress(call: FunctionCallFromLLM) -> FunctionCallInProgressFrame:
+    return FunctionCallInProgressFrame(
+        call.function_name, call.tool_call_id, call.arguments, call.cancel_on_interruption, call.group_id
+    )
 
 
 def _arguments(call: RequestedCall) -> tuple[Mapping[str, Any], str | None]:

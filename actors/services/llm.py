@@ -150,6 +150,7 @@ class Answer:
 
     def note_output(self) -> None:
         self.patience.deadline = math.inf
+        self._service.allow(self._service.patience_secs)
 
     def opening(self) -> Iterator[Effect]:
         service = self._service
@@ -187,6 +188,8 @@ class LLMService(FunctionCaller):
     retry_on_timeout: bool = attrs.field(default=False, kw_only=True)
     """Whether a request without any output after `retry_timeout_secs` is given up and made again, once."""
     retry_timeout_secs: float = attrs.field(default=5.0, kw_only=True)
+    patience_secs: float = attrs.field(default=10.0, kw_only=True)
+    """How long the session's end waits for the next output of an answer that was asked for before."""
 
     open_run: _Run | None = durable(None)
     """The response that has something outside and isn't closed."""
@@ -235,6 +238,7 @@ class LLMService(FunctionCaller):
         if self._is_cancelled(frame.run_id):
             return
         self.answering = answer = Answer(self, frame)
+        self.allow(self.patience_secs)
         last: list[Effect] = []
         with trio.CancelScope() as self.scope:
             last = await self._asked(answer)
@@ -275,6 +279,7 @@ class LLMService(FunctionCaller):
             if not answer.patience.cancelled_caught:
                 return
             self._owe_end(answer)
+            self.allow(self.patience_secs)
             await self.push(Fire("on_completion_timeout"))
         await self.respond(answer.context, answer)
 

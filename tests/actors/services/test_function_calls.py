@@ -458,6 +458,22 @@ def test_a_function_that_gives_nothing_leaves_its_call_in_progress_until_somebod
 
 
 @pytest.mark.rule("G22")
+def test_a_call_that_waits_for_its_turn_may_be_settled_by_others_and_never_runs(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    ran: list[str] = []
+    llm = model(("a", {}), ("move", {}), run_in_parallel=False)
+    llm.register_function("a", takes(2.0))
+    llm.register_function("move", lambda params: ran.append("move"))
+    news = SettleFunctionCall("move2", "soon", FunctionCallResultProperties(is_final=False))
+    final = SettleFunctionCall("move2", "later")
+    trace = played(llm, context(), To(Address("llm"), news), Sleep(1.0), To(Address("llm"), final), Sleep(5.0))
+    assert story(trace) == [("a1", "InProgress"), ("move2", "InProgress"), ("move2", "Result"), ("a1", "Result")]
+    assert (times(trace, RESULT), ran) == ({"move2": 1.0, "a1": 2.0}, [])
+    assert "the call move2 hasn't begun" in caplog.text
+
+
+@pytest.mark.rule("G22")
 def test_a_call_without_a_time_out_is_mentioned_once_after_half_a_minute(caplog: pytest.LogCaptureFixture) -> None:
     llm = model(("move", {}))
     llm.register_function("move", lambda params: None)

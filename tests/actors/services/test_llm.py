@@ -342,6 +342,20 @@ def test_what_a_request_says_as_it_is_given_up_is_forgotten() -> None:
     assert (len(attempts), len(announced.function_calls)) == (2, 1)
 
 
+@pytest.mark.rule("L4")
+def test_the_sessions_end_waits_for_an_answer_that_was_asked_for_but_not_for_ever() -> None:
+    async def respond(context: LLMContext, answer: Answer) -> None:
+        await trio.sleep(4.0)
+        await answer.text("One")
+        await trio.sleep(4.0)
+        await answer.text(" two")
+        await trio.sleep(40.0)
+
+    trace = played(respond, run(), EndFrame(), patience_secs=5.0)
+    assert text(trace) == "One two"
+    assert times(trace, EndFrame) == [14.0]
+
+
 # ---- what cuts an answer
 
 

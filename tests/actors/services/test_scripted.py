@@ -97,6 +97,21 @@ def test_the_last_token_has_a_time_of_its_own_until_the_end() -> None:
     assert times(trace, LLMFullResponseEndFrame) == pytest.approx([0.7])
 
 
+@pytest.mark.parametrize("direct", [True, False])
+def test_words_calls_and_end_keep_their_times_to_the_digit(direct: bool) -> None:
+    model = ScriptedLLM(
+        lambda context: ["One moment.", Call("move", {"by": 2})],
+        {"move": slow},
+        token_secs=0.05,
+        last_secs=0.05,
+        name="llm",
+    )
+    trace = play(Pipeline(model), [run(), Sleep(1.4), InterruptionFrame()], direct=direct)
+    assert times(trace, LLMTextFrame) == pytest.approx([0.2, 0.25])
+    assert times(trace, FunctionCallsStartedFrame) == times(trace, LLMFullResponseEndFrame) == pytest.approx([0.3])
+    assert times(trace, FunctionCallCancelFrame) == [1.4]
+
+
 def test_calls_come_when_the_last_token_has_had_its_time() -> None:
     trace = played(run("move"), token_secs=0.05, last_secs=0.4)
     assert times(trace, FunctionCallsStartedFrame) == pytest.approx([0.7])
