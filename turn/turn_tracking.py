@@ -11,7 +11,7 @@ from __future__ import annotations
 import enum
 import math
 from collections.abc import Mapping
-from typing import Any, ClassVar, TypeAlias
+from typing import ClassVar, TypeAlias
 
 import attrs
 
@@ -30,7 +30,7 @@ from ..channels import (
 )
 from .tracker import KindOf, Tracker
 
-__all__ = ["ConversationTurnEnded", "ConversationTurnStarted", "ConversationTurns", "TurnTracker"]
+__all__ = ["TurnTracker"]
 
 BOT_SILENCE_SECS = 2.5
 """How long the bot may pause before its turn is over."""
@@ -124,7 +124,7 @@ LASTS: Mapping[Phase, float] = {Phase.UNDECIDED: SAME_STEP_SECS, Phase.SPOKEN: B
 
 
 @attrs.frozen
-class ConversationTurnStarted:
+class TurnStarted:
     """A conversation turn began."""
 
     number: int
@@ -134,7 +134,7 @@ class ConversationTurnStarted:
 
 
 @attrs.frozen
-class ConversationTurnEnded:
+class TurnEnded:
     """A conversation turn is over."""
 
     number: int
@@ -144,7 +144,7 @@ class ConversationTurnEnded:
     """The user cut the bot off, or the session ended in the middle of it."""
 
 
-Fact: TypeAlias = ConversationTurnStarted | ConversationTurnEnded
+Fact: TypeAlias = TurnStarted | TurnEnded
 
 
 @attrs.frozen
@@ -201,10 +201,26 @@ class ConversationTurns:
 
     def _begin(self, time: float) -> tuple[ConversationTurns, tuple[Fact, ...]]:
         turns = attrs.evolve(self, number=self.number + 1, began=time)
-        return turns, (ConversationTurnStarted(turns.number, time),)
+        return turns, (TurnStarted(turns.number, time),)
 
-    def _ended(self, time: float, *, was_interrupted: bool) -> ConversationTurnEnded:
-        return ConversationTurnEnded(self.number, round(time - self.began, 6), was_interrupted)
+    def _ended(self, time: float, *, was_interrupted: bool) -> TurnEnded:
+        return TurnEnded(self.number, round(time - self.began, 6), was_interrupted)
+
+
+KINDS = KindOf(
+    {
+        StartFrame: Sight.STARTED,
+        UserStartedSpeakingFrame: Sight.USER_STARTED,
+        BotStartedSpeakingFrame: Sight.BOT_STARTED,
+        BotStoppedSpeakingFrame: Sight.BOT_STOPPED,
+        InterruptionFrame: Sight.CUT,
+        OutputPauseFrame: Sight.HELD,
+        OutputResumeFrame: Sight.RESUMED,
+        EndFrame: Sight.ENDED,
+        StopFrame: Sight.ENDED,
+        CancelFrame: Sight.ENDED,
+    }
+)
 
 
 class TurnTracker(Tracker):
@@ -216,32 +232,16 @@ class TurnTracker(Tracker):
     """
 
     events: ClassVar[tuple[str, ...]] = ("on_turn_started", "on_turn_ended")
-    kinds: ClassVar[KindOf[Any]] = KindOf(
-        {
-            StartFrame: Sight.STARTED,
-            UserStartedSpeakingFrame: Sight.USER_STARTED,
-            BotStartedSpeakingFrame: Sight.BOT_STARTED,
-            BotStoppedSpeakingFrame: Sight.BOT_STOPPED,
-            InterruptionFrame: Sight.CUT,
-            OutputPauseFrame: Sight.HELD,
-            OutputResumeFrame: Sight.RESUMED,
-            EndFrame: Sight.ENDED,
-            StopFrame: Sight.ENDED,
-            CancelFrame: Sight.ENDED,
-        }
-    )
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__(KINDS)
         self.turns = ConversationTurns()
         """What is known so far."""
         self._speaking: set[str | None] = set()
         """The destinations where the bot speaks."""
 
-    def delivered(self, delivery: Delivery) -> None:
-        if delivery.time >= self.turns.deadline:
-            self._tell(self.turns.wait(delivery.time))
-        super().delivered(delivery)
+    def wait(self, time: float) -> None:
+        self._tell(self.turns.wait(time))
 
     def see(self, kind: Sight, delivery: Delivery) -> None:
         frame, time = delivery.frame, delivery.time
@@ -262,9 +262,10 @@ class TurnTracker(Tracker):
 
     def _tell(self, step: tuple[ConversationTurns, tuple[Fact, ...]]) -> None:
         self.turns, facts = step
+        self.deadline = self.turns.deadline
         for fact in facts:
             match fact:
-                case ConversationTurnStarted():
+                case TurnStarted():
                     self.tell("on_turn_started", fact.number)
-                case ConversationTurnEnded():
+                case TurnEnded():
                     self.tell("on_turn_ended", fact.number, fact.seconds, fact.was_interrupted)

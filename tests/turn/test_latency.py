@@ -28,6 +28,7 @@ from antiphon.channels import (
     LLMFullResponseEndFrame,
     LLMFullResponseStartFrame,
     LLMTextFrame,
+    MetricsFrame,
     OutputResumeFrame,
     TranscriptionFrame,
     TTSAudioRawFrame,
@@ -40,8 +41,8 @@ from antiphon.channels import (
     VADUserStartedSpeakingFrame,
     VADUserStoppedSpeakingFrame,
 )
-from antiphon.scenarios import Item, Sleep, play
-from antiphon.turn import LatencyTracker, LLMContextAggregatorPair, TurnTracker
+from antiphon.scenarios import Item, Kill, Sleep, play
+from antiphon.turn import LatencyMetrics, LatencyTracker, LLMContextAggregatorPair, TurnTracker
 from antiphon.turn.latency import LAST, NEXT, Part, Stage
 from tests.actors.notes import both
 from tests.seeds import seeds
@@ -425,7 +426,30 @@ def test_the_turn_of_an_agent_that_is_cut_off_ends_when_the_user_started(direct:
             direct=direct,
             observers=[tracker],
         )
-        assert ended[0] == (1, pytest.approx(user), True), f"{moment} s into the answer"
+        number, seconds, was_interrupted = ended[0]
+        assert (number, was_interrupted) == (1, True), f"{moment} s into the answer"
+        assert seconds == pytest.approx(user), f"{moment} s into the answer"
+
+
+@both
+@pytest.mark.rule("J44")
+def test_the_waits_are_metrics_where_the_session_wants_metrics(direct: bool) -> None:
+    def sent(*, wanted: bool) -> tuple[list[UserBotLatencyMetricsData], list[object]]:
+        told: list[UserBotLatencyMetricsData] = []
+        tracker = LatencyTracker()
+        tracker.on_event("on_latency_breakdown", lambda tracker, data: told.append(data))
+        pipeline = Pipeline(LatencyMetrics(tracker, name="metrics"), agent())
+        script: list[Item] = [*says("Hi there", 0.0), Sleep(4.0), *says("And you?", 4.9), Sleep(4.0)]
+        script += [BotStartedSpeakingFrame(), Kill("metrics"), BotStartedSpeakingFrame()]  # which answer nobody
+        trace = play(pipeline, script, direct=direct, observers=[tracker], enable_metrics=wanted)
+        frames = [each.frame for each in trace.deliveries if isinstance(each.frame, MetricsFrame)]
+        found = [data for frame in frames for data in frame.data if isinstance(data, UserBotLatencyMetricsData)]
+        return told, list(found)
+
+    told, found = sent(wanted=True)
+    assert len(told) == 2
+    assert found == told
+    assert sent(wanted=False)[1] == []
 
 
 @both
@@ -464,6 +488,53 @@ def test_whatever_the_times_are_the_parts_are_exact_and_add_up_to_the_wait() -> 
             if part is not Part.FUNCTIONS:
                 # A time is rounded at either end.
                 assert abs(told[part] - round(span * 1e6)) <= 1, f"seed {seed}: {part}"
+
+
+ANYTHING = (
+    VADUserStartedSpeakingFrame,
+    VADUserStoppedSpeakingFrame,
+    UserStartedSpeakingFrame,
+    UserStoppedSpeakingFrame,
+    LLMFullResponseStartFrame,
+    TTSStartedFrame,
+    BotStartedSpeakingFrame,
+    BotStoppedSpeakingFrame,
+    InterruptionFrame,
+    OutputResumeFrame,
+    ClientConnectedFrame,
+    lambda: TranscriptionFrame("so"),
+    lambda: LLMTextFrame("so"),
+    lambda: LLMContextFrame(CONTEXT),
+    lambda: FunctionCallsStartedFrame(()),
+    lambda: FunctionCallResultFrame("book", "c1", {}, "booked"),
+    lambda: TTSAudioRawFrame(bytes(640), sample_rate=16000),
+)
+
+
+@pytest.mark.rule("J44")
+def test_in_whatever_order_frames_come_the_parts_of_a_wait_add_up_and_none_is_negative() -> None:
+    measured = 0
+    for seed in seeds(100, each_counts=20):
+        dice = random.Random(seed)
+        time, ended, timeline = 1.0, 0.0, list[tuple[float, Frame]]()
+        began: list[tuple[float, float]] = []
+        for _ in range(60):
+            time += dice.choice((0.0, 0.02, dice.randrange(1, 500_000) / 1e6))
+            frame: Frame = dice.choice(ANYTHING)()
+            if isinstance(frame, VADUserStoppedSpeakingFrame):
+                frame, ended = stop(time)[1], time - STOP_SECS
+            elif isinstance(frame, BotStartedSpeakingFrame):
+                began.append((time, ended))
+            timeline.append((time, frame))
+        told = heard(*timeline, direct=bool(seed % 2))
+        waits = {round(1e6 * (bot - user)) for bot, user in began}
+        for data in told.breakdowns:
+            parts = [round(1e6 * getattr(data, part.value)) for part in Part]
+            assert min(parts) >= 0, f"seed {seed}: {data}"
+            assert sum(parts) == round(1e6 * data.value), f"seed {seed}: {data}"
+            assert any(abs(sum(parts) - wait) <= 1 for wait in waits), f"seed {seed}: {data}"
+            measured += 1
+    assert measured > 50
 
 
 def test_each_stage_can_be_reached_and_knows_what_it_is_waiting_for() -> None:

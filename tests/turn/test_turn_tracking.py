@@ -22,8 +22,8 @@ from antiphon.channels import (
     VADUserStartedSpeakingFrame,
 )
 from antiphon.scenarios import Item, Kill, Sleep, play
-from antiphon.turn import ConversationTurnEnded, ConversationTurns, TurnTracker
-from antiphon.turn.turn_tracking import NEXT, Phase, Sight
+from antiphon.turn import TurnTracker
+from antiphon.turn.turn_tracking import NEXT, ConversationTurns, Phase, Sight, TurnEnded
 from tests.actors.notes import both
 
 SPOKEN: tuple[Item, ...] = (BotStartedSpeakingFrame(), Sleep(1.0), BotStoppedSpeakingFrame())
@@ -134,8 +134,8 @@ def test_on_a_live_clock_the_epoch_tells_that_the_user_had_started_before_the_cu
         turns, _ = turns.step(Sight.BOT_STOPPED, 2.0001)
         return turns.user_started(2.0003, epoch)[1][0]
 
-    assert ended(epoch=6) == ConversationTurnEnded(1, 2.0003, was_interrupted=True)
-    assert ended(epoch=7) == ConversationTurnEnded(1, 2.0003, was_interrupted=False)
+    assert ended(epoch=6) == TurnEnded(1, 2.0003, was_interrupted=True)
+    assert ended(epoch=7) == TurnEnded(1, 2.0003, was_interrupted=False)
 
 
 @both
