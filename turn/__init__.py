@@ -10,6 +10,10 @@ from .prosody import (
     prosody_of as prosody_of,
 )
 from .prosody_analyzer import ProsodyTurnAnalyzer as ProsodyTurnAnalyzer
+from .silero_vad import (
+    SileroAnalyzer as SileroAnalyzer,
+    SileroVAD as SileroVAD,
+)
 from .turn_analyzer import (
     TurnAnalyzer as TurnAnalyzer,
     TurnAnalyzerParams as TurnAnalyzerParams,
