@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import attrs
 import pytest
 
 from antiphon.channels import (
@@ -16,7 +15,7 @@ from antiphon.channels import (
     VADUserStartedSpeakingFrame,
     VADUserStoppedSpeakingFrame,
 )
-from antiphon.turn import Ears, VoiceWatch
+from antiphon.turn import Ears, VoiceNews, VoiceWatch
 from tests.turn.test_vad import RATE, sound
 
 CHUNK = 640
@@ -85,15 +84,16 @@ def test_what_an_update_owes_is_told_once() -> None:
 def test_the_parameters_are_told_once_however_often_the_actor_starts() -> None:
     watch, news = VoiceWatch().started(RATE)
     assert news.frames == (SpeechControlParamsFrame(vad_params=VADParams()),)
-    assert watch.started(RATE) == (watch, attrs.evolve(news, frames=()))
+    assert watch.started(RATE) == (watch, VoiceNews())
 
 
 @pytest.mark.rule("C7")
 def test_while_sound_comes_the_timer_is_armed_for_what_is_left() -> None:
     watch, _ = heard(VoiceWatch(), sound(0.2, 0) + sound(0.6, 4000), Ears)
     assert watch.last_audio == pytest.approx(0.78)
-    assert watch.idle(now=1.3) == (watch, attrs.evolve(watch.idle(now=1.3)[1], frames=(), warning=None))
-    assert watch.idle(now=1.3)[1].look_in == pytest.approx(0.48)
+    same, news = watch.idle(now=1.3)
+    assert same == watch
+    assert news == VoiceNews(look_in=watch.last_audio + 1.0 - 1.3)
     after, news = watch.idle(now=1.78 + 1e-9)
     assert not after.is_speaking
     assert edges(list(news.frames)) == [STOPPED]
