@@ -55,7 +55,6 @@ from .strategies import (
     TurnAnalyzerUserTurnStopStrategy as TurnAnalyzerUserTurnStopStrategy,
     TurnClosed as TurnClosed,
     TurnFacts as TurnFacts,
-    TurnIncomplete as TurnIncomplete,
     TurnOpened as TurnOpened,
     TurnTriggered as TurnTriggered,
     UserTurnCompletionConfig as UserTurnCompletionConfig,
@@ -89,6 +88,7 @@ from .turn_decisions import (
     TurnTimer as TurnTimer,
     Warn as Warn,
 )
+from .turn_marks import MarkedAnswer as MarkedAnswer, TurnMarks as TurnMarks
 from .user_turn import (
     UserTurn as UserTurn,
     UserTurnConfig as UserTurnConfig,

@@ -5,7 +5,7 @@
 2. Strategies say when; only this file opens and closes. So turns begin and end alternately, whatever strategies do.
 3. Times are deadlines in the value; a timer only says when to look. One that comes too late, or too early, does no harm.
 
-Who keeps a turn shows it every frame that it handles unmuted, and every `TurnTimer`:
+Who keeps a turn shows it every frame that it handles unmuted, the `UserMuteStartedFrame` that it sends, and every `TurnTimer`:
 
     self.turn, decisions = self.turn.step(frame, self.now)
 
@@ -501,7 +501,6 @@ class _Step:
             heard_backchannel=False,
             fell_silent=self.now,
         )
-        self.is_sign = True
         interrupt: Literal["now", "hold", "none"] = "hold" if is_held else "now" if may_interrupt else "none"
         self.decisions.append(TurnStarted(strategy, interrupt, start.announce))
         for slot in self.turn.slots:

@@ -16,6 +16,7 @@ from antiphon.channels import (
     Frame,
     InterimTranscriptionFrame,
     InterruptionFrame,
+    LLMMarkerResponseFrame,
     LLMRunFrame,
     OutputResumeFrame,
     ProposedUserStartedSpeakingFrame,
@@ -45,6 +46,7 @@ from antiphon.turn import (
     ExternalUserTurnStrategies,
     FalseInterruption,
     HideFromRest,
+    LLMTurnCompletionUserTurnStopStrategy,
     MinWordsUserTurnStartStrategy,
     Send,
     SilenceTurnAnalyzer,
@@ -367,6 +369,36 @@ def test_an_open_turn_stays_open_and_new_strategies_hear_of_it() -> None:
     assert turn.is_open
     assert shown(turn) == [(StartFrame(), TurnOpened())] * 2
     assert decisions == (Timer(None, TurnTimer(3, "wait")),), "what the old one waited for"
+
+
+@attrs.frozen
+class Announces(StopNotes):
+    """Sends a frame when the session starts."""
+
+    def step(
+        self, state: tuple[object, ...], event: object, now: float, facts: TurnFacts
+    ) -> tuple[tuple[object, ...], tuple[StrategyDecision, ...]]:
+        state, decisions = StopNotes.step(self, state, event, now, facts)
+        return state, (*decisions, Send(Both(LLMRunFrame()))) if isinstance(event, StartFrame) else decisions
+
+
+@pytest.mark.rule("D12", "D11")
+def test_what_a_new_strategy_sends_at_once_all_are_shown() -> None:
+    turn, _ = turn_with([Notes()], [StopNotes()]).step(StartFrame(), 0.0)
+    turn, decisions = turn.with_strategies(UserTurnStrategies([Notes()], [StopNotes(), Announces()]), 1.0)
+    assert decisions == (Send(Both(LLMRunFrame())),)
+    assert shown(turn) == [(StartFrame(), LLMRunFrame())] * 3
+
+
+@pytest.mark.rule("D12", "D6")
+def test_a_turn_that_was_waited_for_on_purpose_is_watched_again_by_others() -> None:
+    waiting = turn_with((), [LLMTurnCompletionUserTurnStopStrategy()])
+    script = [S(0), E(1), (2, LLMMarkerResponseFrame("", kind="incomplete_long"))]
+    turn, _ = play_turn(waiting, script, until=2)
+    watchdog = TurnTimer(0, "watch-dog")
+    assert watchdog not in turn.armed
+    turn, decisions = turn.with_strategies(UserTurnStrategies((), [StopNotes()]), 3.0)
+    assert decisions[-1] == Timer(5.0, watchdog)
 
 
 @pytest.mark.rule("D12")

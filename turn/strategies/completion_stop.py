@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 import attrs
 
 from ...actors import Down
 from ...channels import (
     InterruptionFrame,
+    LLMMarkerResponseFrame,
     LLMUpdateSettingsFrame,
     StartFrame,
     UserTurnInferenceCompletedFrame,
@@ -32,7 +31,6 @@ __all__ = [
     "AnswerBegan",
     "ExternalCompletionUserTurnStopStrategy",
     "LLMTurnCompletionUserTurnStopStrategy",
-    "TurnIncomplete",
     "UserTurnCompletionConfig",
 ]
 
@@ -50,13 +48,6 @@ class ExternalCompletionUserTurnStopStrategy(UserTurnStopStrategy[None]):
         if isinstance(event, UserTurnInferenceCompletedFrame):
             return state, (StopTurn(triggers_inference=False),)
         return state, ()
-
-
-@attrs.frozen
-class TurnIncomplete:
-    """The language model marked what was said as incomplete. The turn is shown this where the mark reaches it."""
-
-    kind: Literal["short", "long"]
 
 
 @attrs.frozen
@@ -107,7 +98,8 @@ class Patience:
 @attrs.frozen
 class LLMTurnCompletionUserTurnStopStrategy(UserTurnStopStrategy[Patience]):
     """The language model says by a mark before its answer whether the turn was complete. What it calls incomplete isn't
-    answered: the turn stays open, and the model is asked to help on when the user stays silent.
+    answered: the turn stays open, and the model is asked to help on when the user stays silent. `TurnMarks`, behind the
+    model, reads the marks.
 
     At the start every language model of the session, active or not, is told of the marks by an `LLMUpdateSettingsFrame`
     with the settings `filter_incomplete_user_turns` (True) and `user_turn_completion_instructions`.
@@ -124,11 +116,8 @@ class LLMTurnCompletionUserTurnStopStrategy(UserTurnStopStrategy[Patience]):
         match event:
             case UserTurnInferenceCompletedFrame():
                 return _none(state), (*_ended(state), StopTurn(triggers_inference=False))
-            case TurnIncomplete(kind=kind) if facts.is_open and not facts.is_speaking:
-                short = kind == "short"
-                seconds = self.config.incomplete_short_timeout if short else self.config.incomplete_long_timeout
-                prompt = self.config.incomplete_short_prompt if short else self.config.incomplete_long_prompt
-                return attrs.evolve(state, due=now + seconds, prompt=prompt), (Wait(seconds),)
+            case LLMMarkerResponseFrame(kind="incomplete_short" | "incomplete_long" as kind) if facts.is_open:
+                return (state, ()) if facts.is_speaking else self._waiting(state, kind, now)
             case VADUserStartedSpeakingFrame() | InterruptionFrame() | AnswerBegan() | TurnOpened() | TurnClosed():
                 return _none(state), _ended(state)
             case Waited() if state.due is not None:
@@ -142,6 +131,13 @@ class LLMTurnCompletionUserTurnStopStrategy(UserTurnStopStrategy[Patience]):
 
     def holds_watchdog(self, state: Patience) -> bool:
         return state.due is not None
+
+    def _waiting(self, state: Patience, kind: str, now: float) -> tuple[Patience, tuple[StrategyDecision, ...]]:
+        config = self.config
+        seconds, prompt = config.incomplete_long_timeout, config.incomplete_long_prompt
+        if kind == "incomplete_short":
+            seconds, prompt = config.incomplete_short_timeout, config.incomplete_short_prompt
+        return attrs.evolve(state, due=now + seconds, prompt=prompt), (Wait(seconds),)
 
     def _settings(self) -> LLMUpdateSettingsFrame:
         settings = {
