@@ -8,6 +8,7 @@ from hypothesis import given, strategies as st
 
 from antiphon.actors import Both
 from antiphon.channels import (
+    BotStartedSpeakingFrame,
     BotStoppedSpeakingFrame,
     CancelFrame,
     EmulateUserStartedSpeakingFrame,
@@ -37,6 +38,7 @@ from antiphon.channels import (
 from antiphon.turn import (
     AnyStartStrategy,
     Backchannel,
+    DeferredUserTurnStopStrategy,
     EmptyUserTurn,
     Event,
     Evidence,
@@ -46,6 +48,7 @@ from antiphon.turn import (
     ExternalUserTurnStrategies,
     FalseInterruption,
     HideFromRest,
+    InferenceTriggered,
     LLMTurnCompletionUserTurnStopStrategy,
     MinWordsUserTurnStartStrategy,
     Send,
@@ -326,6 +329,51 @@ class Completes(UserTurnStopStrategy[None]):
     ) -> tuple[None, tuple[StrategyDecision, ...]]:
         sends = isinstance(event, TranscriptionFrame)
         return None, (Send(Both(UserTurnInferenceCompletedFrame())),) if sends else ()
+
+
+@pytest.mark.rule("D8", "D9")
+def test_what_was_answered_is_no_text_any_more() -> None:
+    turn, _ = play_turn(usual(), [S(0), T(0.5), E(1)], until=1.5)
+    assert turn.has_text
+    turn, _ = play_turn(usual(), [S(0), T(0.5), E(1)])
+    assert not turn.has_text
+    deferred = DeferredUserTurnStopStrategy(SpeechTimeoutUserTurnStopStrategy())
+    turn, _ = play_turn(turn_with((), [deferred]), [S(0), T(0.5), E(1)], until=2.0)
+    assert turn.is_open and not turn.has_text
+
+
+@attrs.frozen
+class FactsNotes(UserTurnStartStrategy[TurnFacts]):
+    """Keeps the facts that it was given last."""
+
+    def begin(self) -> TurnFacts:
+        return TurnFacts()
+
+    def step(
+        self, state: TurnFacts, event: object, now: float, facts: TurnFacts
+    ) -> tuple[TurnFacts, tuple[StrategyDecision, ...]]:
+        return facts, ()
+
+
+@pytest.mark.rule("D1")
+@pytest.mark.parametrize(
+    ("frames", "facts"),
+    [
+        ([LLMRunFrame()], TurnFacts()),
+        ([BotStartedSpeakingFrame()], TurnFacts(bot_is_speaking=True)),
+        ([BotStartedSpeakingFrame(), BotStoppedSpeakingFrame()], TurnFacts()),
+        ([VADUserStartedSpeakingFrame()], TurnFacts(is_speaking=True, has_voice=True)),
+        ([VADUserStartedSpeakingFrame(), UserMuteStartedFrame()], TurnFacts()),
+        ([ProposedUserStartedSpeakingFrame()], TurnFacts(is_speaking=True)),
+        ([EmulateUserStartedSpeakingFrame()], TurnFacts(is_open=True, is_speaking=True)),
+        ([STTMetadataFrame("stt", 0.4)], TurnFacts(ttfs_p99_latency=0.4)),
+        ([VADUserStoppedSpeakingFrame(0.3)], TurnFacts(stop_secs=0.3)),
+        ([SpeechControlParamsFrame(VADParams(stop_secs=0.4))], TurnFacts(stop_secs=0.4)),
+    ],
+)
+def test_a_strategy_is_told_what_the_turn_knows(frames: list[Frame], facts: TurnFacts) -> None:
+    turn, _ = play_turn(turn_with([FactsNotes()]), [(1.0, frame) for frame in frames], until=1.0)
+    assert turn.slots[0].state == facts
 
 
 @pytest.mark.rule("D11")
@@ -617,6 +665,18 @@ def test_a_close_with_words_is_evidence_before_it_is_a_close() -> None:
         (1.8, Evidence()),
         (1.8, TurnStopped(SPEECH)),
     ]
+
+
+@pytest.mark.rule("E38", "D9")
+def test_an_answer_that_is_asked_for_is_evidence_if_there_are_words() -> None:
+    stop = DeferredUserTurnStopStrategy(SpeechTimeoutUserTurnStopStrategy(wait_for_transcript=False))
+    turn = turn_with([VADUserTurnStartStrategy()], [stop], resume=2.0)
+    assert told(turn, [T(-1, "left over"), S(0), E(1)])[:3] == [
+        (0, HELD),
+        (1.8, Evidence()),
+        (1.8, InferenceTriggered(SPEECH)),
+    ]
+    assert told(turn, [S(0), E(1)])[1:] == [(1.8, InferenceTriggered(SPEECH)), *((3.0, each) for each in FALSE)]
 
 
 @pytest.mark.rule("E38")

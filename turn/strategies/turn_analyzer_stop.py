@@ -112,7 +112,8 @@ class TurnAnalyzerUserTurnStopStrategy(UserTurnStopStrategy[Analysis]):
             state = attrs.evolve(state, sample_rate=frame.sample_rate, heard=(), judge=None)
         judge = self._judge_of(state)
         verdict = judge.hear(frame.audio, facts.has_voice)
-        state = attrs.evolve(state, heard=judge.heard, judge=judge)
+        if judge is not state.judge or judge.heard is not state.heard:
+            state = attrs.evolve(state, heard=judge.heard, judge=judge)
         if verdict is None:
             return state, ()
         return self._take(state, verdict, now, facts)
