@@ -350,6 +350,8 @@ class _Step:
             case TurnTimer():
                 self._fire(event)
                 return
+            case StartFrame() if self.turn.started is not None:
+                return  # of an actor that was restarted: the strategies have seen it
             case EmulateUserStartedSpeakingFrame():
                 self._note(event)
                 self._open(None, StartTurn(), enabled=True)
@@ -398,7 +400,7 @@ class _Step:
                 self._set(is_latency_checked=False)
             case BotStartedSpeakingFrame() | BotStoppedSpeakingFrame():
                 self._know(bot_is_speaking=isinstance(event, BotStartedSpeakingFrame))
-            case StartFrame() if self.turn.started is None:
+            case StartFrame():
                 self._set(started=event)
             case InterruptionFrame():
                 self._set(is_held=False)

@@ -91,8 +91,6 @@ class Patience:
 
     due: float | None = None
     prompt: str = ""
-    has_told: bool = False
-    """The language models have heard of the marks."""
 
 
 @attrs.frozen
@@ -115,17 +113,17 @@ class LLMTurnCompletionUserTurnStopStrategy(UserTurnStopStrategy[Patience]):
     ) -> tuple[Patience, tuple[StrategyDecision, ...]]:
         match event:
             case UserTurnInferenceCompletedFrame():
-                return _none(state), (*_ended(state), StopTurn(triggers_inference=False))
+                return Patience(), (*_ended(state), StopTurn(triggers_inference=False))
             case LLMMarkerResponseFrame(kind="incomplete_short" | "incomplete_long" as kind) if facts.is_open:
                 return (state, ()) if facts.is_speaking else self._waiting(state, kind, now)
             case VADUserStartedSpeakingFrame() | InterruptionFrame() | AnswerBegan() | TurnOpened() | TurnClosed():
-                return _none(state), _ended(state)
+                return Patience(), _ended(state)
             case Waited() if state.due is not None:
                 if has_come(state.due, now):
-                    return _none(state), (Prompt(state.prompt),)
+                    return Patience(), (Prompt(state.prompt),)
                 return state, (Wait(until(state.due, now)),)
-            case StartFrame() if not state.has_told:
-                return attrs.evolve(state, has_told=True), (Send(Down(self._settings())),)
+            case StartFrame():
+                return state, (Send(Down(self._settings())),)
             case _:
                 return state, ()
 
@@ -137,7 +135,7 @@ class LLMTurnCompletionUserTurnStopStrategy(UserTurnStopStrategy[Patience]):
         seconds, prompt = config.incomplete_long_timeout, config.incomplete_long_prompt
         if kind == "incomplete_short":
             seconds, prompt = config.incomplete_short_timeout, config.incomplete_short_prompt
-        return attrs.evolve(state, due=now + seconds, prompt=prompt), (Wait(seconds),)
+        return Patience(now + seconds, prompt), (Wait(seconds),)
 
     def _settings(self) -> LLMUpdateSettingsFrame:
         settings = {
@@ -145,10 +143,6 @@ class LLMTurnCompletionUserTurnStopStrategy(UserTurnStopStrategy[Patience]):
             "user_turn_completion_instructions": self.config.instructions,
         }
         return LLMUpdateSettingsFrame(settings=settings, reach_inactive_services=True)
-
-
-def _none(state: Patience) -> Patience:
-    return state if state.due is None else attrs.evolve(state, due=None, prompt="")
 
 
 def _ended(state: Patience) -> tuple[StrategyDecision, ...]:

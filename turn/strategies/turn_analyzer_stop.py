@@ -49,8 +49,6 @@ class Analysis:
     """Voice activity stopped in this turn."""
     due: float | None = None
     """When the transcript of the last speech is no longer waited for."""
-    is_announced: bool = False
-    """The session has heard of the analyser's parameters."""
     sample_rate: int = 16000
     """Hz, of the sound that came last, or will come first."""
     heard: tuple[bytes, ...] = attrs.field(default=(), repr=False)
@@ -99,9 +97,9 @@ class TurnAnalyzerUserTurnStopStrategy(UserTurnStopStrategy[Analysis]):
                 return self._forget(state), _ended(state)
             case Waited():
                 return self._look(state, now, facts)
-            case StartFrame() if not state.is_announced:
+            case StartFrame():
                 told = Send(Both(SpeechControlParamsFrame(turn_params=self.turn_analyzer.params)))
-                return attrs.evolve(state, is_announced=True, sample_rate=event.audio_in_sample_rate), (told,)
+                return attrs.evolve(state, sample_rate=event.audio_in_sample_rate), (told,)
             case _:
                 return state, ()
 
