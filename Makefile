@@ -13,16 +13,16 @@ demo:  ## set up, then run a spoken conversation: a caller books a table
 	@$(BIN)/antiphon demo
 
 test:  ## set up, then run the tests; SEEDS=5000 searches further
-	@scripts/setup offline,test
+	@scripts/setup offline,silero,test
 	@echo "==> pytest"
 	@$(if $(SEEDS),ANTIPHON_SEEDS=$(SEEDS)) $(BIN)/pytest
 
 check:  ## all of CI but the tests, with how to repair what it finds
-	@scripts/setup offline,dev
+	@scripts/setup offline,silero,dev
 	@scripts/check
 
 fix:  ## repair what a machine can: format, simple lint, the reference
-	@scripts/setup offline,dev
+	@scripts/setup offline,silero,dev
 	@$(BIN)/ruff check --fix --quiet . ; $(BIN)/ruff format .
 	@$(BIN)/python scripts/reference.py
 
@@ -35,5 +35,5 @@ kills:  ## the demo with an actor killed in each, side by side; each must still 
 	@$(BIN)/python scripts/kills.py
 
 mutants:  ## plant mistakes into copies of the runtime; the search must find each
-	@scripts/setup offline,test
+	@scripts/setup offline,silero,test
 	@$(BIN)/python -m tests.mutants

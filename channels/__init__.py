@@ -7,6 +7,9 @@ from .credentials import (
     masked as masked,
     secrets_among as secrets_among,
 )
+from .external_turns import (
+    ExternalTurns as ExternalTurns,
+)
 from .frames import (
     AggregatedTextFrame as AggregatedTextFrame,
     AggregatedTextProgressFrame as AggregatedTextProgressFrame,

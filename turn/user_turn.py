@@ -29,6 +29,7 @@ from ..channels import (
     EmulateUserStartedSpeakingFrame,
     EmulateUserStoppedSpeakingFrame,
     EndFrame,
+    ExternalTurns,
     Frame,
     InterimTranscriptionFrame,
     InterruptionFrame,
@@ -48,6 +49,7 @@ from ..channels import (
 from .strategies import (
     Event,
     ExternalUserTurnStartStrategy,
+    ExternalUserTurnStrategies,
     HideFromRest,
     Prompt,
     RejectSpeech,
@@ -233,8 +235,15 @@ class UserTurn:
         step.replace(strategies, is_chosen=is_chosen)
         return step.turn, tuple(step.decisions)
 
-    def with_recommended(self, strategies: UserTurnStrategies, now: float) -> tuple[UserTurn, tuple[TurnDecision, ...]]:
-        """With those that a service recommends, unless the application has chosen its own."""
+    def with_recommended(
+        self, recommended: UserTurnStrategies | ExternalTurns, now: float
+    ) -> tuple[UserTurn, tuple[TurnDecision, ...]]:
+        """With those that a service recommends in its metadata, unless the application has chosen its own."""
+        strategies = (
+            ExternalUserTurnStrategies(enable_interruptions=recommended.enable_interruptions)
+            if isinstance(recommended, ExternalTurns)
+            else recommended
+        )
         if not self.is_chosen:
             return self.with_strategies(strategies, now, is_chosen=False)
         if _cuts_off(self.strategies) and _is_external(strategies) and not _cuts_off(strategies):

@@ -1,200 +1,20 @@
-"""Whether the user is audibly speaking: windows of sound in, started and stopped out.
-
-1. Every transition is in `NEXT`. A step takes values and gives values; it reads no clock.
-2. Thresholds are examined once a window, never once a chunk: how sound is cut into frames changes nothing.
-3. All that the actor knows is durable, so a restart in the middle of a word changes nothing either.
-"""
+"""The actor that tells when the user audibly speaks. What it knows and says is `VoiceWatch`; all of it is durable."""
 
 from __future__ import annotations
 
-import enum
 import logging
-import math
-from collections.abc import Mapping
 
 import attrs
-import numpy as np
 
-from ..actors import Actor, After, Both, ConfigurationError, Effect, actor, durable, on, state
-from ..channels import (
-    CancelFrame,
-    EndFrame,
-    Frame,
-    InputAudioRawFrame,
-    SpeechControlParamsFrame,
-    StartFrame,
-    StopFrame,
-    UserSpeakingFrame,
-    VADParams,
-    VADParamsUpdateFrame,
-    VADUserStartedSpeakingFrame,
-    VADUserStoppedSpeakingFrame,
-)
-from .voice_analyzer import VoiceAnalyzer, VoiceJudge, WebRTCAnalyzer
+from ..actors import Actor, After, Effect, actor, durable, on, state
+from ..channels import CancelFrame, EndFrame, Frame, InputAudioRawFrame, StartFrame, StopFrame, VADParamsUpdateFrame
+from .voice_activity import VADParams
+from .voice_analyzer import VoiceAnalyzer, WebRTCAnalyzer
+from .voice_watch import AudioIdle, Ears, VoiceWatch
 
-__all__ = ["VAD", "VADParams", "VADState", "VoiceActivity", "VoiceEdge", "loudness"]
+__all__ = ["VAD"]
 
 log = logging.getLogger(__name__)
-
-
-class VADState(enum.Enum):
-    """Where the user is between silence and speech."""
-
-    QUIET = "quiet"
-    STARTING = "starting"
-    """Voice, but not long enough to be speech."""
-    SPEAKING = "speaking"
-    STOPPING = "stopping"
-    """Silence, but not long enough to be the end."""
-
-
-class Window(enum.Enum):
-    """What a window adds: voice or none, and whether that has now lasted."""
-
-    VOICED = "voiced"
-    VOICED_LONG = "voiced long"
-    UNVOICED = "unvoiced"
-    UNVOICED_LONG = "unvoiced long"
-
-
-class VoiceEdge(enum.Enum):
-    """What becomes a frame."""
-
-    STARTED = "started"
-    STOPPED = "stopped"
-
-
-QUIET, STARTING, SPEAKING, STOPPING = VADState
-
-NEXT: Mapping[VADState, Mapping[Window, VADState]] = {
-    QUIET: {
-        Window.VOICED: STARTING,
-        Window.VOICED_LONG: SPEAKING,
-        Window.UNVOICED: QUIET,
-        Window.UNVOICED_LONG: QUIET,
-    },
-    STARTING: {
-        Window.VOICED: STARTING,
-        Window.VOICED_LONG: SPEAKING,
-        Window.UNVOICED: QUIET,
-        Window.UNVOICED_LONG: QUIET,
-    },
-    SPEAKING: {
-        Window.VOICED: SPEAKING,
-        Window.VOICED_LONG: SPEAKING,
-        Window.UNVOICED: STOPPING,
-        Window.UNVOICED_LONG: QUIET,
-    },
-    STOPPING: {
-        Window.VOICED: SPEAKING,
-        Window.VOICED_LONG: SPEAKING,
-        Window.UNVOICED: STOPPING,
-        Window.UNVOICED_LONG: QUIET,
-    },
-}
-
-EDGES: Mapping[tuple[VADState, VADState], VoiceEdge] = {
-    (QUIET, SPEAKING): VoiceEdge.STARTED,
-    (STARTING, SPEAKING): VoiceEdge.STARTED,
-    (SPEAKING, QUIET): VoiceEdge.STOPPED,
-    (STOPPING, QUIET): VoiceEdge.STOPPED,
-}
-
-SMOOTHING = 0.2
-"""How much of the newest loudness enters the volume; the rest is what it was."""
-
-LOUDNESS_SECS = 0.2
-"""How far the rolling window of the loudness looks back: about a syllable."""
-
-
-def loudness(mean_square: float) -> float:
-    """A loudness from 0 to 1, a hundredth for each decibel: 0 at -110 dBFS and below, 1 at -10 dBFS and above.
-
-    `mean_square` is that of int16 samples. A full-scale square wave has 0 dBFS. Speech near a microphone lies at -35 to
-    -15 dBFS, which is 0.75 to 0.95; the noise of a quiet room and line at -70 to -55, which is 0.4 to 0.55. The default
-    threshold of 0.6 is -50 dBFS, an amplitude of about 100.
-    """
-    if mean_square <= 0.0:
-        return 0.0
-    decibels = 10.0 * math.log10(mean_square / 32768.0**2)
-    return min(1.0, max(0.0, (decibels + 110.0) / 100.0))
-
-
-@attrs.frozen
-class VoiceActivity:
-    """What is known of one stream of sound, mono int16. Each step gives the next value."""
-
-    params: VADParams
-    window_bytes: int
-    window_secs: float
-    state: VADState = QUIET
-    count: int = 0
-    """Windows in a row that were voiced (STARTING) or unvoiced (STOPPING)."""
-    volume: float = 0.0
-    """The smoothed loudness, 0 to 1."""
-    rest: bytes = attrs.field(default=b"", repr=lambda rest: f"<{len(rest)} bytes>")
-    """What is short of a window; it waits for the next chunk."""
-    squares: tuple[float, ...] = attrs.field(default=(), repr=False)
-    """The mean squares of the last windows, for the loudness."""
-
-    def hear(self, audio: bytes, judge: VoiceJudge) -> tuple[VoiceActivity, tuple[VoiceEdge, ...]]:
-        """What is known after this chunk, of any length, and the edges in it, oldest first."""
-        sound = self.rest + audio
-        whole = len(sound) - len(sound) % self.window_bytes
-        activity = self
-        edges: list[VoiceEdge] = []
-        for start in range(0, whole, self.window_bytes):
-            activity, edge = activity._judged(sound[start : start + self.window_bytes], judge)
-            if edge is not None:
-                edges.append(edge)
-        return attrs.evolve(activity, rest=sound[whole:]), tuple(edges)
-
-    def lost(self) -> tuple[VoiceActivity, tuple[VoiceEdge, ...]]:
-        """What is known after the sound failed to come: nothing. Speech has stopped."""
-        edges = () if EDGES.get((self.state, QUIET)) is None else (EDGES[self.state, QUIET],)
-        return VoiceActivity(self.params, self.window_bytes, self.window_secs), edges
-
-    def with_params(self, params: VADParams) -> tuple[VoiceActivity, tuple[VoiceEdge, ...]]:
-        """From quiet again, with these parameters; the volume stays. Speech has stopped."""
-        edges = () if EDGES.get((self.state, QUIET)) is None else (EDGES[self.state, QUIET],)
-        return attrs.evolve(self, params=params, state=QUIET, count=0), edges
-
-    def _judged(self, window: bytes, judge: VoiceJudge) -> tuple[VoiceActivity, VoiceEdge | None]:
-        squares = (*self.squares, mean_square(window))[-max(1, round(LOUDNESS_SECS / self.window_secs)) :]
-        loud = loudness(sum(squares) / len(squares))
-        volume = SMOOTHING * loud + (1.0 - SMOOTHING) * self.volume
-        confidence = judge.judge(window)
-        voiced = confidence >= self.params.confidence and volume >= self.params.min_volume
-        count = self._run(voiced)
-        then = NEXT[self.state][self._kind(voiced, count)]
-        if then in (QUIET, SPEAKING):
-            count = 0
-        activity = attrs.evolve(self, state=then, count=count, volume=volume, squares=squares)
-        return activity, EDGES.get((self.state, then))
-
-    def _run(self, voiced: bool) -> int:
-        """The count with this window: it matters on the way from one side to the other, and is 0 elsewhere."""
-        if self.state in (QUIET, STARTING):
-            return self.count + 1 if voiced else 0
-        return 0 if voiced else self.count + 1
-
-    def _kind(self, voiced: bool, count: int) -> Window:
-        seconds = self.params.start_secs if voiced else self.params.stop_secs
-        is_long = count >= round(seconds / self.window_secs)
-        if voiced:
-            return Window.VOICED_LONG if is_long else Window.VOICED
-        return Window.UNVOICED_LONG if is_long else Window.UNVOICED
-
-
-def mean_square(window: bytes) -> float:
-    """Of int16 samples, exactly."""
-    samples = np.frombuffer(window, "<i2").astype(np.int64)
-    return int(np.dot(samples, samples)) / len(samples)
-
-
-@attrs.frozen
-class _AudioIdle:
-    """To itself: look whether sound still comes."""
 
 
 @actor
@@ -211,96 +31,37 @@ class VAD(Actor):
     audio_idle_timeout: float = attrs.field(default=1.0, validator=attrs.validators.ge(0))
     """How long sound may fail to come while the user speaks, seconds; 0 turns the watch off."""
 
-    changed: VADParams | None = durable(None)
-    """The parameters of the last update."""
-    sample_rate: int = durable(0)
-    activity: VoiceActivity | None = durable(None)
-    heard: tuple[bytes, ...] = durable(())
-    """What the analyzer must hear again after a restart."""
-    owed: tuple[VoiceEdge, ...] = durable(())
-    """Edges that wait for the next sound."""
-    last_audio: float = durable(-math.inf)
-    last_sign: float = durable(-math.inf)
-    """When UserSpeakingFrame last went out."""
-    is_announced: bool = durable(False)
-    judge: VoiceJudge | None = state(None)
+    watch: VoiceWatch | None = durable(None)
+    """What is known; None before the start."""
+    ears: Ears = state(Ears)
 
     @on(StartFrame)
     def start(self, frame: StartFrame) -> tuple[Effect, ...]:
-        self.analyzer.window_samples(frame.audio_in_sample_rate)
-        if self.is_announced:  # a restart: the session has heard of the parameters
-            return ()
-        self.is_announced = True
-        return (Both(SpeechControlParamsFrame(vad_params=self.params)),)
+        self.watch, news = self._watch().started(frame.audio_in_sample_rate)
+        return news.effects
 
     @on(VADParamsUpdateFrame)
     def update(self, frame: VADParamsUpdateFrame) -> tuple[Effect, ...]:
-        if self.activity is not None:
-            self.activity, edges = self.activity.with_params(frame.params)
-            self.owed += edges
-        self.changed = frame.params
-        return Both(SpeechControlParamsFrame(vad_params=frame.params)), frame
+        self.watch, news = self._watch().with_params(frame.params)
+        return *news.effects, frame
 
     @on(InputAudioRawFrame)
     def hear(self, frame: InputAudioRawFrame) -> Frame | tuple[Effect, ...]:
-        activity, judge = self._ready(frame)
-        self.activity, edges = activity.hear(frame.audio, judge)
-        self.heard = judge.heard
-        self.last_audio = now = self.now
-        edges = self.owed + edges
-        if not edges and self.activity.state is not SPEAKING:
-            return frame
-        self.owed = ()
-        effects: list[Effect] = [frame, *(self._frame_of(edge, now) for edge in edges)]
-        if self.activity.state is SPEAKING and now - self.last_sign >= self.speech_activity_period:
-            self.last_sign = now
-            effects.append(Both(UserSpeakingFrame()))
-        if VoiceEdge.STARTED in edges and self.audio_idle_timeout:
-            effects.append(After(self.audio_idle_timeout, _AudioIdle()))
-        return tuple(effects)
+        self.watch, news = self._watch().hear(frame, self.ears, now=self.now)
+        return (frame, *news.effects) if news.frames else frame
 
-    @on(_AudioIdle)
-    def watch(self, message: _AudioIdle) -> tuple[Effect, ...]:
-        if self.activity is None or self.activity.state in (QUIET, STARTING):
-            return ()
-        now = self.now
-        left = self.last_audio + self.audio_idle_timeout - now
-        if left > 0:
-            return (After(left, message),)
-        log.warning(
-            "%s: no sound for %.1f s while the user spoke; taken for the end of speech.",
-            self.address,
-            self.audio_idle_timeout,
-        )
-        self.activity, edges = self.activity.lost()
-        self.heard, self.judge = (), None
-        return tuple(self._frame_of(edge, now) for edge in edges)
+    @on(AudioIdle)
+    def look(self, message: AudioIdle) -> tuple[Effect, ...]:
+        self.watch, news = self._watch().idle(now=self.now)
+        if news.warning:
+            log.warning("%s: %s", self.address, news.warning)
+        return news.effects
 
     @on(EndFrame, StopFrame, CancelFrame)
     def end(self, frame: Frame) -> After:
-        return After(None, _AudioIdle())
+        return After(None, AudioIdle())
 
-    def _ready(self, frame: InputAudioRawFrame) -> tuple[VoiceActivity, VoiceJudge]:
-        """The knowledge of this stream, and a judge that has heard it so far."""
-        if frame.num_channels != 1:
-            raise ConfigurationError(
-                f"{self.address} got sound with {frame.num_channels} channels but takes mono: mix it before the VAD."
-            )
-        if self.activity is None or frame.sample_rate != self.sample_rate:
-            samples = self.analyzer.window_samples(frame.sample_rate)
-            if self.activity is not None:
-                self.owed += self.activity.lost()[1]
-            self.activity = VoiceActivity(self._params(), 2 * samples, samples / frame.sample_rate)
-            self.sample_rate, self.heard, self.judge = frame.sample_rate, (), None
-        if self.judge is None:
-            self.judge = self.analyzer.open(self.sample_rate, self.heard)
-        return self.activity, self.judge
-
-    def _params(self) -> VADParams:
-        return self.changed or self.params
-
-    def _frame_of(self, edge: VoiceEdge, now: float) -> Both:
-        params = self._params()
-        if edge is VoiceEdge.STARTED:
-            return Both(VADUserStartedSpeakingFrame(params.start_secs, now))
-        return Both(VADUserStoppedSpeakingFrame(params.stop_secs, now))
+    def _watch(self) -> VoiceWatch:
+        return self.watch or VoiceWatch(
+            self.params, self.analyzer, self.speech_activity_period, self.audio_idle_timeout
+        )

@@ -14,6 +14,7 @@ from antiphon.channels import (
     EmulateUserStartedSpeakingFrame,
     EmulateUserStoppedSpeakingFrame,
     EndFrame,
+    ExternalTurns,
     Frame,
     InterimTranscriptionFrame,
     InterruptionFrame,
@@ -482,6 +483,13 @@ def test_a_recommendation_replaces_the_default_but_not_what_was_chosen() -> None
     once, _ = UserTurn.begin().with_recommended(recommended, 0.0)
     other = ExternalUserTurnStrategies(enable_interruptions=False)
     assert once.with_recommended(other, 1.0)[0].strategies == other
+
+
+@pytest.mark.rule("D13")
+@pytest.mark.parametrize("cuts", [True, False])
+def test_what_services_recommend_is_to_leave_it_to_them(cuts: bool) -> None:
+    turn, _ = UserTurn.begin().with_recommended(ExternalTurns(enable_interruptions=cuts), 0.0)
+    assert turn.strategies == ExternalUserTurnStrategies(enable_interruptions=cuts)
 
 
 @pytest.mark.rule("D13")

@@ -10,7 +10,7 @@ from hypothesis import given, strategies as st
 from antiphon.actors import ConfigurationError
 from antiphon.channels import VADParams
 from antiphon.turn import VADState, VoiceActivity, VoiceEdge, WebRTCAnalyzer, loudness
-from antiphon.turn.vad import EDGES, NEXT, Window
+from antiphon.turn.voice_activity import EDGES, NEXT, Window
 
 QUIET, STARTING, SPEAKING, STOPPING = VADState
 STARTED, STOPPED = VoiceEdge

@@ -162,8 +162,9 @@ class TurnAnalyzerUserTurnStopStrategy(UserTurnStopStrategy[Analysis]):
         return attrs.evolve(state.without_turn(), heard=judge.heard, judge=judge)
 
     def _judge_of(self, state: Analysis) -> TurnJudge:
-        if state.judge is not None and state.judge.heard == state.heard:
-            return state.judge
+        judge = state.judge
+        if judge is not None and (judge.heard is state.heard or judge.heard == state.heard):
+            return judge
         return self.turn_analyzer.open(state.sample_rate, state.heard)
 
     def _measured(self, verdict: TurnVerdict) -> MetricsFrame:

@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 
 import attrs
 
-from ..silence_analyzer import SilenceTurnAnalyzer
+from ..prosody_analyzer import ProsodyTurnAnalyzer
 from .completion_stop import LLMTurnCompletionUserTurnStopStrategy, UserTurnCompletionConfig
 from .deferred_stop import DeferredUserTurnStopStrategy
 from .external_start import ExternalUserTurnStartStrategy
@@ -37,8 +37,8 @@ def default_start_strategies() -> tuple[AnyStartStrategy, ...]:
 
 
 def default_stop_strategies() -> tuple[AnyStopStrategy, ...]:
-    """An analyser of the sound ends it."""
-    return (TurnAnalyzerUserTurnStopStrategy(SilenceTurnAnalyzer()),)
+    """An analyser of the sound ends it: the one that is always there."""
+    return (TurnAnalyzerUserTurnStopStrategy(ProsodyTurnAnalyzer()),)
 
 
 def _starts(strategies: Iterable[AnyStartStrategy] | None) -> tuple[AnyStartStrategy, ...]:

@@ -10,14 +10,14 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import attrs
 import pytest
 import trio
 
 import antiphon.demo
 from antiphon import Pipeline, Session, open_session
 from antiphon.actors import ConfigurationError, Killed, Unrecoverable
-from antiphon.actors.services.pocketsphinx import KEPT_SECONDS, PocketsphinxSTT, _Utterance
+from antiphon.actors.services.pocketsphinx import PocketsphinxSTT
+from antiphon.actors.services.unanswered import Unanswered
 from antiphon.actors.transports import pcm
 from antiphon.channels import (
     Frame,
@@ -200,7 +200,7 @@ async def test_a_long_utterance_is_cut_and_nothing_of_it_is_lost() -> None:
         await play_to(session, say * 4, speed=20)
         await session.push(VADUserStoppedSpeakingFrame())
         await watch.until(lambda: any(frame.finalized for frame in watch.finals))
-        assert session.durable(session_address(session))["open"] == ()
+        assert session.durable(session_address(session))["unanswered"] == Unanswered()
     covered = sum(frame.result["samples"] for frame in watch.finals)
     assert covered == len(b"".join(frame.audio for frame in chunks(say * 4))) // 2
     assert [frame.finalized for frame in watch.finals][-1] is True
@@ -297,16 +297,3 @@ async def test_what_can_not_heal_ends_the_session_at_once(stt: Any, rate: int, s
         error = error.exceptions[0]
     assert isinstance(error, Unrecoverable)
     assert says in str(error)
-
-
-def test_sound_that_is_too_long_to_keep_loses_its_beginning_only() -> None:
-    utterance = _Utterance("1", ())
-    second = bytes(2 * RATE)
-    for number in range(40):
-        utterance = utterance.with_sound(bytes([number]) + second[1:])
-    assert len(b"".join(utterance.audio)) == KEPT_SECONDS * 2 * RATE
-    assert [chunk[0] for chunk in utterance.audio] == list(range(10, 40))
-    # A final that covers what is gone and five seconds more leaves the rest.
-    left = utterance.without(15 * RATE)
-    assert len(b"".join(left.audio)) == 25 * 2 * RATE
-    assert left == attrs.evolve(left, lost=0)
