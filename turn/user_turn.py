@@ -123,16 +123,7 @@ NOTED = (
 )
 """What the turn itself learns from."""
 
-EDGES = (
-    VADUserStartedSpeakingFrame,
-    VADUserStoppedSpeakingFrame,
-    UserStartedSpeakingFrame,
-    UserStoppedSpeakingFrame,
-    ProposedUserStartedSpeakingFrame,
-    ProposedUserStoppedSpeakingFrame,
-    EmulateUserStartedSpeakingFrame,
-    EmulateUserStoppedSpeakingFrame,
-)
+EDGES = SPEAKS.keys() - {UserMuteStartedFrame}
 """What the watch-dog takes for a sign of life, beside words."""
 
 MOST_SENT = 100
@@ -393,9 +384,9 @@ class _Step:
         if kind in EDGES:
             self.is_sign = True
         if (speaks := SPEAKS.get(kind)) is not None:
-            self._know(is_speaking=speaks)
-            if not speaks:
+            if not speaks and (self.turn.is_speaking or kind in EDGES):
                 self._set(fell_silent=self.now)
+            self._know(is_speaking=speaks)
         if (voice := VOICE.get(kind)) is not None:
             self._know(has_voice=voice)
         match event:

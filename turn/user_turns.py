@@ -144,7 +144,7 @@ class UserTurns(Actor):
             case TurnStopped(strategy=strategy, announce=announce, triggers_inference=triggers):
                 if announce:
                     yield Both(UserStoppedSpeakingFrame())
-                if triggers:
+                if triggers and strategy is not None:
                     yield Fire("on_user_turn_inference_triggered", strategy)
                 yield Fire("on_user_turn_stopped", strategy)
             case InferenceTriggered(strategy=strategy):

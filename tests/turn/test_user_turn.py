@@ -636,6 +636,8 @@ def told(turn: UserTurn, script: Script) -> list[tuple[float, TurnDecision]]:
         pytest.param([S(0), E(9)], 11.0, id="a long one: while it lasts nothing is decided"),
         pytest.param([S(0), E(1), T(1.5, " ")], 3.0, id="blank words"),
         pytest.param([S(0), E(1), I(1.5, "Mhm")], 3.0, id="an interim backchannel"),
+        pytest.param([S(0), E(1), (2, UserMuteStartedFrame())], 3.0, id="a mute behind it"),
+        pytest.param([S(0), (1, UserMuteStartedFrame())], 3.0, id="a mute in it"),
     ],
 )
 def test_a_voice_without_words_only_pauses_the_bot(script: Script, at: float) -> None:
@@ -814,4 +816,4 @@ def test_words_behind_the_end_open_a_turn_of_their_own() -> None:
 def test_after_the_session_has_ended_nothing_is_decided() -> None:
     turn, _ = play_turn(usual(), [S(0), T(0.5), E(1), (1.1, EndFrame())])
     assert turn.step(S(2)[1], 2.0) == (turn, ())
-    assert not turn.armed
+    assert not turn.armed and not turn.is_open
