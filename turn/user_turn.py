@@ -5,7 +5,7 @@
 2. Strategies say when; only this file opens and closes. So turns begin and end alternately, whatever strategies do.
 3. Times are deadlines in the value; a timer only says when to look. One that comes too late, or too early, does no harm.
 
-Who keeps a turn shows it every frame that it handles unmuted, and every `TurnTimer`:
+Who keeps a turn shows it every frame that it handles unmuted, the `UserMuteStartedFrame` that it sends, and every `TurnTimer`:
 
     self.turn, decisions = self.turn.step(frame, self.now)
 
@@ -29,6 +29,7 @@ from ..channels import (
     EmulateUserStartedSpeakingFrame,
     EmulateUserStoppedSpeakingFrame,
     EndFrame,
+    ExternalTurns,
     Frame,
     InterimTranscriptionFrame,
     InterruptionFrame,
@@ -48,6 +49,7 @@ from ..channels import (
 from .strategies import (
     Event,
     ExternalUserTurnStartStrategy,
+    ExternalUserTurnStrategies,
     HideFromRest,
     Prompt,
     RejectSpeech,
@@ -87,9 +89,6 @@ __all__ = ["UserTurn", "UserTurnConfig"]
 
 BACKCHANNELS = ("mhm", "mm", "mm-hmm", "hmm", "uh-huh", "aha")
 
-LATENCY = 1.0
-"""Seconds that a transcriber is given which has announced nothing."""
-
 USUAL_STOP_SECS = 0.2
 """Seconds of silence that announced latencies were measured with."""
 
@@ -106,20 +105,25 @@ SPEAKS: Mapping[type, bool] = {
 }
 """Whether the user is audible after such a frame."""
 
-VOICE: Mapping[type, bool] = {VADUserStartedSpeakingFrame: True, VADUserStoppedSpeakingFrame: False}
+VOICE: Mapping[type, bool] = {
+    VADUserStartedSpeakingFrame: True,
+    VADUserStoppedSpeakingFrame: False,
+    UserMuteStartedFrame: False,
+}
+"""Whether voice activity hears the user after such a frame."""
 
-BOT_SPEAKS: Mapping[type, bool] = {BotStartedSpeakingFrame: True, BotStoppedSpeakingFrame: False}
-
-EDGES = (
-    VADUserStartedSpeakingFrame,
-    VADUserStoppedSpeakingFrame,
-    UserStartedSpeakingFrame,
-    UserStoppedSpeakingFrame,
-    ProposedUserStartedSpeakingFrame,
-    ProposedUserStoppedSpeakingFrame,
-    EmulateUserStartedSpeakingFrame,
-    EmulateUserStoppedSpeakingFrame,
+NOTED = (
+    *SPEAKS,
+    BotStartedSpeakingFrame,
+    BotStoppedSpeakingFrame,
+    InterruptionFrame,
+    SpeechControlParamsFrame,
+    StartFrame,
+    STTMetadataFrame,
 )
+"""What the turn itself learns from."""
+
+EDGES = SPEAKS.keys() - {UserMuteStartedFrame}
 """What the watch-dog takes for a sign of life, beside words."""
 
 MOST_SENT = 100
@@ -177,12 +181,8 @@ class UserTurn:
     next_key: int = 1
     armed: frozenset[TurnTimer] = frozenset()
 
-    is_open: bool = False
-    is_speaking: bool = False
-    """Whether the user is audible now."""
-    has_voice: bool = False
-    """Whether voice activity says so."""
-    bot_is_speaking: bool = False
+    facts: TurnFacts = attrs.field(factory=TurnFacts)
+    """What strategies are told: open or closed, who speaks, how long a transcript takes."""
     may_interrupt: bool = False
     """Whether the turn that is open, or was last, began with the right to cut the bot off."""
     is_held: bool = False
@@ -196,8 +196,6 @@ class UserTurn:
     has_ended: bool = False
     """The session ends: no turn begins any more."""
 
-    ttfs_p99_latency: float = LATENCY
-    stop_secs: float = USUAL_STOP_SECS
     is_latency_checked: bool = True
     """Whether the latency was compared with the voice activity's parameters since it was announced."""
     started: StartFrame | None = None
@@ -228,13 +226,29 @@ class UserTurn:
         step.replace(strategies, is_chosen=is_chosen)
         return step.turn, tuple(step.decisions)
 
-    def with_recommended(self, strategies: UserTurnStrategies, now: float) -> tuple[UserTurn, tuple[TurnDecision, ...]]:
-        """With those that a service recommends, unless the application has chosen its own."""
+    def with_recommended(
+        self, recommended: UserTurnStrategies | ExternalTurns, now: float
+    ) -> tuple[UserTurn, tuple[TurnDecision, ...]]:
+        """With those that a service recommends in its metadata, unless the application has chosen its own."""
+        strategies = (
+            ExternalUserTurnStrategies(enable_interruptions=recommended.enable_interruptions)
+            if isinstance(recommended, ExternalTurns)
+            else recommended
+        )
         if not self.is_chosen:
             return self.with_strategies(strategies, now, is_chosen=False)
         if _cuts_off(self.strategies) and _is_external(strategies) and not _cuts_off(strategies):
             return self, (Warn(OWN_INTERRUPTION),)
         return self, ()
+
+    @property
+    def is_open(self) -> bool:
+        return self.facts.is_open
+
+    @property
+    def is_speaking(self) -> bool:
+        """Whether the user is audible now."""
+        return self.facts.is_speaking
 
     def resolves(self, frame: Frame) -> bool:
         """Whether a strategy decides on this proposal, so that it needn't go on."""
@@ -295,7 +309,7 @@ class _Step:
                 slots.append(kept)
                 continue
             slots.append(_Slot(key, strategy, strategy.begin()))
-            fresh.append(key)
+            fresh.append(len(slots) - 1)
             key += 1
         for slot in old:
             for timer in sorted(
@@ -318,7 +332,8 @@ class _Step:
             self._disarm(timer)
         if self.turn.is_held and isinstance(frame, EndFrame):
             self.decisions.append(Send(Both(OutputResumeFrame())))
-        self._set(has_ended=True, is_open=False, is_held=False)
+        self._know(is_open=False)
+        self._set(has_ended=True, is_held=False)
 
     def _take_sent(self) -> None:
         for _ in range(MOST_SENT):
@@ -335,6 +350,8 @@ class _Step:
             case TurnTimer():
                 self._fire(event)
                 return
+            case StartFrame() if self.turn.started is not None:
+                return  # of an actor that was restarted: the strategies have seen it
             case EmulateUserStartedSpeakingFrame():
                 self._note(event)
                 self._open(None, StartTurn(), enabled=True)
@@ -361,43 +378,44 @@ class _Step:
 
     def _note(self, event: object) -> None:
         """What the event itself says, before anybody decides."""
-        turn, kind = self.turn, type(event)
+        if not isinstance(event, NOTED):
+            return
+        kind = type(event)
         if kind in EDGES:
             self.is_sign = True
         if (speaks := SPEAKS.get(kind)) is not None:
-            self._set(is_speaking=speaks)
-            if not speaks:
+            if not speaks and (self.turn.is_speaking or kind in EDGES):
                 self._set(fell_silent=self.now)
+            self._know(is_speaking=speaks)
         if (voice := VOICE.get(kind)) is not None:
-            self._set(has_voice=voice)
-        if (bot_speaks := BOT_SPEAKS.get(kind)) is not None:
-            self._set(bot_is_speaking=bot_speaks)
+            self._know(has_voice=voice)
         match event:
             case VADUserStoppedSpeakingFrame(stop_secs=stop_secs) if stop_secs:
-                self._set(stop_secs=stop_secs)
+                self._know(stop_secs=stop_secs)
                 self._check_latency()
             case SpeechControlParamsFrame(vad_params=params) if params is not None:
-                self._set(stop_secs=params.stop_secs)
+                self._know(stop_secs=params.stop_secs)
             case STTMetadataFrame(ttfs_p99_latency=latency):
-                self._set(ttfs_p99_latency=latency, is_latency_checked=False)
-            case StartFrame() if turn.started is None:
+                self._know(ttfs_p99_latency=latency)
+                self._set(is_latency_checked=False)
+            case BotStartedSpeakingFrame() | BotStoppedSpeakingFrame():
+                self._know(bot_is_speaking=isinstance(event, BotStartedSpeakingFrame))
+            case StartFrame():
                 self._set(started=event)
             case InterruptionFrame():
                 self._set(is_held=False)
-            case UserMuteStartedFrame():
-                self._set(has_voice=False)
             case _:
                 pass
 
     def _check_latency(self) -> None:
-        turn = self.turn
-        if turn.is_latency_checked:
+        if self.turn.is_latency_checked:
             return
         self._set(is_latency_checked=True)
-        if turn.stop_secs >= turn.ttfs_p99_latency > 0:
-            self.decisions.append(Warn(TOO_SHORT.format(turn.stop_secs, turn.ttfs_p99_latency)))
-        elif turn.stop_secs != USUAL_STOP_SECS:
-            self.decisions.append(Warn(UNUSUAL.format(turn.stop_secs, USUAL_STOP_SECS)))
+        stop_secs, latency = self.turn.facts.stop_secs, self.turn.facts.ttfs_p99_latency
+        if stop_secs >= latency > 0:
+            self.decisions.append(Warn(TOO_SHORT.format(stop_secs, latency)))
+        elif stop_secs != USUAL_STOP_SECS:
+            self.decisions.append(Warn(UNUSUAL.format(stop_secs, USUAL_STOP_SECS)))
 
     def _hear(self, frame: TranscriptionFrame | InterimTranscriptionFrame) -> None:
         """Words, after those had their say who may reject them."""
@@ -428,19 +446,23 @@ class _Step:
     # Strategies.
 
     def _show_all(self, kind: type[UserTurnStrategy[Any]], event: object) -> None:
-        for slot in self.turn.slots:
-            if isinstance(slot.strategy, kind) and self._show(slot.key, event) and not isinstance(event, StartFrame):
+        for place, slot in enumerate(self.turn.slots):
+            if isinstance(slot.strategy, kind) and self._show(place, event) and not isinstance(event, StartFrame):
                 return
 
-    def _show(self, key: int, event: object) -> bool:
+    def _tell_all(self, edge: TurnOpened | TurnClosed | TurnTriggered) -> None:
+        for place in range(len(self.turn.slots)):
+            self._show(place, edge)
+
+    def _show(self, place: int, event: object) -> bool:
         """Let a strategy see it, and do what it decides. True if it hides the event from those behind it."""
-        slot = next((each for each in self.turn.slots if each.key == key), None)
-        if slot is None:
-            return False
-        state, decided = slot.strategy.step(slot.state, event, self.now, self._facts())
+        slot = self.turn.slots[place]
+        state, decided = slot.strategy.step(slot.state, event, self.now, self.turn.facts)
         if state is not slot.state:
-            stepped = attrs.evolve(slot, state=state)
-            self._set(slots=tuple(stepped if each.key == key else each for each in self.turn.slots))
+            stepped = _Slot(slot.key, slot.strategy, state)
+            self._set(slots=(*self.turn.slots[:place], stepped, *self.turn.slots[place + 1 :]))
+        if not decided:
+            return False
         is_edge = isinstance(event, (TurnOpened, TurnClosed, TurnTriggered))
         for each in decided:
             # An edge can't be answered with another one: two strategies would never come to an end.
@@ -473,17 +495,6 @@ class _Step:
             case StartTurn() | StopTurn() | TriggerInference() | HideFromRest():
                 pass  # not for it to say, or not now
 
-    def _facts(self) -> TurnFacts:
-        turn = self.turn
-        return TurnFacts(
-            turn.is_open,
-            turn.is_speaking,
-            turn.has_voice,
-            turn.bot_is_speaking,
-            turn.ttfs_p99_latency,
-            turn.stop_secs,
-        )
-
     # The turn's edges.
 
     def _open(self, strategy: str | None, start: StartTurn, *, enabled: bool) -> None:
@@ -492,8 +503,8 @@ class _Step:
         config = self.turn.config
         may_interrupt = enabled and start.may_interrupt and config.allow_interruptions
         is_held = may_interrupt and not start.has_words and config.false_interruption_timeout is not None
+        self._know(is_open=True)
         self._set(
-            is_open=True,
             may_interrupt=may_interrupt,
             is_held=is_held,
             has_words=False,
@@ -501,11 +512,9 @@ class _Step:
             heard_backchannel=False,
             fell_silent=self.now,
         )
-        self.is_sign = True
         interrupt: Literal["now", "hold", "none"] = "hold" if is_held else "now" if may_interrupt else "none"
         self.decisions.append(TurnStarted(strategy, interrupt, start.announce))
-        for slot in self.turn.slots:
-            self._show(slot.key, TurnOpened())
+        self._tell_all(TurnOpened())
 
     def _close(self, strategy: str | None, stop: StopTurn) -> None:
         if self.turn.is_held and self.turn.has_text:
@@ -519,12 +528,12 @@ class _Step:
         self._shut(TurnStopped(None, triggers_inference=False, is_false=True))
 
     def _shut(self, stopped: TurnStopped) -> None:
-        self._set(is_open=False, is_held=False, has_words=False, ends_with_words=False)
+        self._know(is_open=False)
+        self._set(is_held=False, has_words=False, ends_with_words=False)
         self.decisions.append(stopped)
         if stopped.is_false:
             self.decisions.append(FalseInterruption())
-        for slot in self.turn.slots:
-            self._show(slot.key, TurnClosed())
+        self._tell_all(TurnClosed())
 
     def _trigger(self, strategy: str) -> None:
         if self.turn.is_held and self.turn.has_text:
@@ -532,8 +541,7 @@ class _Step:
         self._set(has_text=False)
         self.is_sign = True
         self.decisions.append(InferenceTriggered(strategy))
-        for slot in self.turn.slots:
-            self._show(slot.key, TurnTriggered())
+        self._tell_all(TurnTriggered())
 
     def _prove(self) -> None:
         self._set(is_held=False)
@@ -569,7 +577,8 @@ class _Step:
         turn, config = self.turn, self.turn.config
         if timer.slot:
             self._set(armed=turn.armed - {timer})
-            self._show(timer.slot, Waited(timer.name))
+            place = next(place for place, slot in enumerate(turn.slots) if slot.key == timer.slot)
+            self._show(place, Waited(timer.name))
             return
         is_watchdog = timer.name == WATCHDOG
         timeout = config.user_turn_stop_timeout if is_watchdog else config.false_interruption_timeout or 0.0
@@ -595,6 +604,9 @@ class _Step:
         if timer in self.turn.armed:
             self._set(armed=self.turn.armed - {timer})
             self.decisions.append(Timer(None, timer))
+
+    def _know(self, **changes: Any) -> None:
+        self._set(facts=attrs.evolve(self.turn.facts, **changes))
 
     def _set(self, **changes: Any) -> None:
         self.turn = attrs.evolve(self.turn, **changes)

@@ -14,6 +14,7 @@ from ..channels import (
     EmulateUserStartedSpeakingFrame,
     EmulateUserStoppedSpeakingFrame,
     EndFrame,
+    ExternalTurns,
     Frame,
     InterruptionFrame,
     LLMMessagesAppendFrame,
@@ -104,7 +105,7 @@ class UserTurns(Actor):
     def adopt(self, frame: ServiceMetadataFrame) -> Iterator[Effect]:
         yield frame
         decisions = self._step(frame)
-        if isinstance(frame.user_turn_strategies, UserTurnStrategies):
+        if isinstance(frame.user_turn_strategies, (UserTurnStrategies, ExternalTurns)):
             self.current, more = self.turn.with_recommended(frame.user_turn_strategies, self.now)
             decisions += more
         for decision in decisions:
@@ -143,7 +144,7 @@ class UserTurns(Actor):
             case TurnStopped(strategy=strategy, announce=announce, triggers_inference=triggers):
                 if announce:
                     yield Both(UserStoppedSpeakingFrame())
-                if triggers:
+                if triggers and strategy is not None:
                     yield Fire("on_user_turn_inference_triggered", strategy)
                 yield Fire("on_user_turn_stopped", strategy)
             case InferenceTriggered(strategy=strategy):

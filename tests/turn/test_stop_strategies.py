@@ -7,6 +7,7 @@ import pytest
 from antiphon.actors import Both
 from antiphon.channels import (
     InputAudioRawFrame,
+    LLMMarkerResponseFrame,
     LLMUpdateSettingsFrame,
     MetricsFrame,
     ProposedUserStartedSpeakingFrame,
@@ -38,7 +39,6 @@ from antiphon.turn import (
     TranscriptionUserTurnStartStrategy,
     TurnAnalyzerParams,
     TurnAnalyzerUserTurnStopStrategy,
-    TurnIncomplete,
     TurnStopped,
     UserTurn,
     UserTurnCompletionConfig,
@@ -318,6 +318,8 @@ def test_the_models_are_told_of_the_marks_once() -> None:
     assert all(mark in told.settings["user_turn_completion_instructions"] for mark in "●◐○")
 
 
+SHORT = LLMMarkerResponseFrame("◐", "◐", "incomplete_short")
+
 ANSWERED = [S(0), T(0.5), E(1)]
 """At 1.8 an answer is asked for."""
 
@@ -334,7 +336,7 @@ def test_a_complete_mark_ends_the_turn_without_another_answer() -> None:
 @pytest.mark.rule("D39", "D39a", "D6")
 @pytest.mark.parametrize(("kind", "seconds"), [("short", 5.0), ("long", 10.0)])
 def test_after_an_incomplete_mark_the_user_is_waited_for_and_then_helped_on(kind: str, seconds: float) -> None:
-    incomplete = TurnIncomplete("short" if kind == "short" else "long")
+    incomplete = LLMMarkerResponseFrame("", kind=f"incomplete_{kind}")
     decisions = decided(filtering(), [*ANSWERED, (2.2, incomplete)])
     config = UserTurnCompletionConfig()
     prompt = config.incomplete_short_prompt if kind == "short" else config.incomplete_long_prompt
@@ -345,13 +347,13 @@ def test_after_an_incomplete_mark_the_user_is_waited_for_and_then_helped_on(kind
 @pytest.mark.rule("D39a")
 @pytest.mark.parametrize("event", [S(4)[1], AnswerBegan()])
 def test_the_waiting_ends_when_somebody_goes_on(event: object) -> None:
-    decisions = decided(filtering(), [*ANSWERED, (2.2, TurnIncomplete("short")), (4, event), E(5)])
+    decisions = decided(filtering(), [*ANSWERED, (2.2, SHORT), (4, event), E(5)])
     assert not of_kind(decisions, Prompt)
 
 
 @pytest.mark.rule("D39a")
 def test_a_mark_that_comes_while_the_user_speaks_is_stale() -> None:
-    decisions = decided(filtering(), [*ANSWERED, S(2), (2.2, TurnIncomplete("short")), E(20)], until=19)
+    decisions = decided(filtering(), [*ANSWERED, S(2), (2.2, SHORT), E(20)], until=19)
     assert not of_kind(decisions, Prompt)
     decisions = decided(filtering(), [*ANSWERED, S(2), (2.2, UserTurnInferenceCompletedFrame()), E(20)], until=19)
     assert not of_kind(decisions, TurnStopped)

@@ -8,14 +8,17 @@ from hypothesis import given, strategies as st
 
 from antiphon.actors import Both
 from antiphon.channels import (
+    BotStartedSpeakingFrame,
     BotStoppedSpeakingFrame,
     CancelFrame,
     EmulateUserStartedSpeakingFrame,
     EmulateUserStoppedSpeakingFrame,
     EndFrame,
+    ExternalTurns,
     Frame,
     InterimTranscriptionFrame,
     InterruptionFrame,
+    LLMMarkerResponseFrame,
     LLMRunFrame,
     OutputResumeFrame,
     ProposedUserStartedSpeakingFrame,
@@ -36,6 +39,7 @@ from antiphon.channels import (
 from antiphon.turn import (
     AnyStartStrategy,
     Backchannel,
+    DeferredUserTurnStopStrategy,
     EmptyUserTurn,
     Event,
     Evidence,
@@ -45,6 +49,8 @@ from antiphon.turn import (
     ExternalUserTurnStrategies,
     FalseInterruption,
     HideFromRest,
+    InferenceTriggered,
+    LLMTurnCompletionUserTurnStopStrategy,
     MinWordsUserTurnStartStrategy,
     Send,
     SilenceTurnAnalyzer,
@@ -326,6 +332,51 @@ class Completes(UserTurnStopStrategy[None]):
         return None, (Send(Both(UserTurnInferenceCompletedFrame())),) if sends else ()
 
 
+@pytest.mark.rule("D8", "D9")
+def test_what_was_answered_is_no_text_any_more() -> None:
+    turn, _ = play_turn(usual(), [S(0), T(0.5), E(1)], until=1.5)
+    assert turn.has_text
+    turn, _ = play_turn(usual(), [S(0), T(0.5), E(1)])
+    assert not turn.has_text
+    deferred = DeferredUserTurnStopStrategy(SpeechTimeoutUserTurnStopStrategy())
+    turn, _ = play_turn(turn_with((), [deferred]), [S(0), T(0.5), E(1)], until=2.0)
+    assert turn.is_open and not turn.has_text
+
+
+@attrs.frozen
+class FactsNotes(UserTurnStartStrategy[TurnFacts]):
+    """Keeps the facts that it was given last."""
+
+    def begin(self) -> TurnFacts:
+        return TurnFacts()
+
+    def step(
+        self, state: TurnFacts, event: object, now: float, facts: TurnFacts
+    ) -> tuple[TurnFacts, tuple[StrategyDecision, ...]]:
+        return facts, ()
+
+
+@pytest.mark.rule("D1")
+@pytest.mark.parametrize(
+    ("frames", "facts"),
+    [
+        ([LLMRunFrame()], TurnFacts()),
+        ([BotStartedSpeakingFrame()], TurnFacts(bot_is_speaking=True)),
+        ([BotStartedSpeakingFrame(), BotStoppedSpeakingFrame()], TurnFacts()),
+        ([VADUserStartedSpeakingFrame()], TurnFacts(is_speaking=True, has_voice=True)),
+        ([VADUserStartedSpeakingFrame(), UserMuteStartedFrame()], TurnFacts()),
+        ([ProposedUserStartedSpeakingFrame()], TurnFacts(is_speaking=True)),
+        ([EmulateUserStartedSpeakingFrame()], TurnFacts(is_open=True, is_speaking=True)),
+        ([STTMetadataFrame("stt", 0.4)], TurnFacts(ttfs_p99_latency=0.4)),
+        ([VADUserStoppedSpeakingFrame(0.3)], TurnFacts(stop_secs=0.3)),
+        ([SpeechControlParamsFrame(VADParams(stop_secs=0.4))], TurnFacts(stop_secs=0.4)),
+    ],
+)
+def test_a_strategy_is_told_what_the_turn_knows(frames: list[Frame], facts: TurnFacts) -> None:
+    turn, _ = play_turn(turn_with([FactsNotes()]), [(1.0, frame) for frame in frames], until=1.0)
+    assert turn.slots[0].state == facts
+
+
 @pytest.mark.rule("D11")
 def test_what_a_strategy_sends_the_turn_itself_has_received() -> None:
     turn = turn_with([TranscriptionUserTurnStartStrategy()], [Completes(), ExternalCompletionUserTurnStopStrategy()])
@@ -369,6 +420,36 @@ def test_an_open_turn_stays_open_and_new_strategies_hear_of_it() -> None:
     assert decisions == (Timer(None, TurnTimer(3, "wait")),), "what the old one waited for"
 
 
+@attrs.frozen
+class Announces(StopNotes):
+    """Sends a frame when the session starts."""
+
+    def step(
+        self, state: tuple[object, ...], event: object, now: float, facts: TurnFacts
+    ) -> tuple[tuple[object, ...], tuple[StrategyDecision, ...]]:
+        state, decisions = StopNotes.step(self, state, event, now, facts)
+        return state, (*decisions, Send(Both(LLMRunFrame()))) if isinstance(event, StartFrame) else decisions
+
+
+@pytest.mark.rule("D12", "D11")
+def test_what_a_new_strategy_sends_at_once_all_are_shown() -> None:
+    turn, _ = turn_with([Notes()], [StopNotes()]).step(StartFrame(), 0.0)
+    turn, decisions = turn.with_strategies(UserTurnStrategies([Notes()], [StopNotes(), Announces()]), 1.0)
+    assert decisions == (Send(Both(LLMRunFrame())),)
+    assert shown(turn) == [(StartFrame(), LLMRunFrame())] * 3
+
+
+@pytest.mark.rule("D12", "D6")
+def test_a_turn_that_was_waited_for_on_purpose_is_watched_again_by_others() -> None:
+    waiting = turn_with((), [LLMTurnCompletionUserTurnStopStrategy()])
+    script = [S(0), E(1), (2, LLMMarkerResponseFrame("", kind="incomplete_long"))]
+    turn, _ = play_turn(waiting, script, until=2)
+    watchdog = TurnTimer(0, "watch-dog")
+    assert watchdog not in turn.armed
+    turn, decisions = turn.with_strategies(UserTurnStrategies((), [StopNotes()]), 3.0)
+    assert decisions[-1] == Timer(5.0, watchdog)
+
+
 @pytest.mark.rule("D12")
 def test_a_timer_of_a_strategy_that_is_gone_does_nothing() -> None:
     turn, _ = play_turn(usual(), [S(0), T(0.5), E(1)], until=1.0)
@@ -402,6 +483,13 @@ def test_a_recommendation_replaces_the_default_but_not_what_was_chosen() -> None
     once, _ = UserTurn.begin().with_recommended(recommended, 0.0)
     other = ExternalUserTurnStrategies(enable_interruptions=False)
     assert once.with_recommended(other, 1.0)[0].strategies == other
+
+
+@pytest.mark.rule("D13")
+@pytest.mark.parametrize("cuts", [True, False])
+def test_what_services_recommend_is_to_leave_it_to_them(cuts: bool) -> None:
+    turn, _ = UserTurn.begin().with_recommended(ExternalTurns(enable_interruptions=cuts), 0.0)
+    assert turn.strategies == ExternalUserTurnStrategies(enable_interruptions=cuts)
 
 
 @pytest.mark.rule("D13")
@@ -548,6 +636,8 @@ def told(turn: UserTurn, script: Script) -> list[tuple[float, TurnDecision]]:
         pytest.param([S(0), E(9)], 11.0, id="a long one: while it lasts nothing is decided"),
         pytest.param([S(0), E(1), T(1.5, " ")], 3.0, id="blank words"),
         pytest.param([S(0), E(1), I(1.5, "Mhm")], 3.0, id="an interim backchannel"),
+        pytest.param([S(0), E(1), (2, UserMuteStartedFrame())], 3.0, id="a mute behind it"),
+        pytest.param([S(0), (1, UserMuteStartedFrame())], 3.0, id="a mute in it"),
     ],
 )
 def test_a_voice_without_words_only_pauses_the_bot(script: Script, at: float) -> None:
@@ -585,6 +675,18 @@ def test_a_close_with_words_is_evidence_before_it_is_a_close() -> None:
         (1.8, Evidence()),
         (1.8, TurnStopped(SPEECH)),
     ]
+
+
+@pytest.mark.rule("E38", "D9")
+def test_an_answer_that_is_asked_for_is_evidence_if_there_are_words() -> None:
+    stop = DeferredUserTurnStopStrategy(SpeechTimeoutUserTurnStopStrategy(wait_for_transcript=False))
+    turn = turn_with([VADUserTurnStartStrategy()], [stop], resume=2.0)
+    assert told(turn, [T(-1, "left over"), S(0), E(1)])[:3] == [
+        (0, HELD),
+        (1.8, Evidence()),
+        (1.8, InferenceTriggered(SPEECH)),
+    ]
+    assert told(turn, [S(0), E(1)])[1:] == [(1.8, InferenceTriggered(SPEECH)), *((3.0, each) for each in FALSE)]
 
 
 @pytest.mark.rule("E38")
@@ -714,4 +816,4 @@ def test_words_behind_the_end_open_a_turn_of_their_own() -> None:
 def test_after_the_session_has_ended_nothing_is_decided() -> None:
     turn, _ = play_turn(usual(), [S(0), T(0.5), E(1), (1.1, EndFrame())])
     assert turn.step(S(2)[1], 2.0) == (turn, ())
-    assert not turn.armed
+    assert not turn.armed and not turn.is_open

@@ -13,6 +13,7 @@ from antiphon.channels import (
     EmulateUserStartedSpeakingFrame,
     EmulateUserStoppedSpeakingFrame,
     EndFrame,
+    ExternalTurns,
     Frame,
     InterimTranscriptionFrame,
     InterruptionFrame,
@@ -196,7 +197,7 @@ def test_emulated_edges_are_swallowed_and_make_a_turn(direct: bool) -> None:
 @both
 @pytest.mark.rule("D13")
 def test_a_recommendation_is_taken(direct: bool) -> None:
-    service = STTMetadataFrame("stt", user_turn_strategies=ExternalUserTurnStrategies())
+    service = STTMetadataFrame("stt", user_turn_strategies=ExternalTurns())
     script: list[Item] = [service, ProposedUserStartedSpeakingFrame(), Sleep(1.0)]
     trace = play(Pipeline(UserTurns()), script, direct=direct)
     assert left(trace, ProposedUserStartedSpeakingFrame, UserStartedSpeakingFrame) == [

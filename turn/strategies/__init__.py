@@ -4,7 +4,6 @@ from .completion_stop import (
     AnswerBegan as AnswerBegan,
     ExternalCompletionUserTurnStopStrategy as ExternalCompletionUserTurnStopStrategy,
     LLMTurnCompletionUserTurnStopStrategy as LLMTurnCompletionUserTurnStopStrategy,
-    TurnIncomplete as TurnIncomplete,
     UserTurnCompletionConfig as UserTurnCompletionConfig,
 )
 from .deferred_stop import DeferredUserTurnStopStrategy as DeferredUserTurnStopStrategy

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 import attrs
 
 from ...actors import Down
 from ...channels import (
     InterruptionFrame,
+    LLMMarkerResponseFrame,
     LLMUpdateSettingsFrame,
     StartFrame,
     UserTurnInferenceCompletedFrame,
@@ -32,7 +31,6 @@ __all__ = [
     "AnswerBegan",
     "ExternalCompletionUserTurnStopStrategy",
     "LLMTurnCompletionUserTurnStopStrategy",
-    "TurnIncomplete",
     "UserTurnCompletionConfig",
 ]
 
@@ -50,13 +48,6 @@ class ExternalCompletionUserTurnStopStrategy(UserTurnStopStrategy[None]):
         if isinstance(event, UserTurnInferenceCompletedFrame):
             return state, (StopTurn(triggers_inference=False),)
         return state, ()
-
-
-@attrs.frozen
-class TurnIncomplete:
-    """The language model marked what was said as incomplete. The turn is shown this where the mark reaches it."""
-
-    kind: Literal["short", "long"]
 
 
 @attrs.frozen
@@ -100,14 +91,13 @@ class Patience:
 
     due: float | None = None
     prompt: str = ""
-    has_told: bool = False
-    """The language models have heard of the marks."""
 
 
 @attrs.frozen
 class LLMTurnCompletionUserTurnStopStrategy(UserTurnStopStrategy[Patience]):
     """The language model says by a mark before its answer whether the turn was complete. What it calls incomplete isn't
-    answered: the turn stays open, and the model is asked to help on when the user stays silent.
+    answered: the turn stays open, and the model is asked to help on when the user stays silent. `TurnMarks`, behind the
+    model, reads the marks.
 
     At the start every language model of the session, active or not, is told of the marks by an `LLMUpdateSettingsFrame`
     with the settings `filter_incomplete_user_turns` (True) and `user_turn_completion_instructions`.
@@ -123,25 +113,29 @@ class LLMTurnCompletionUserTurnStopStrategy(UserTurnStopStrategy[Patience]):
     ) -> tuple[Patience, tuple[StrategyDecision, ...]]:
         match event:
             case UserTurnInferenceCompletedFrame():
-                return _none(state), (*_ended(state), StopTurn(triggers_inference=False))
-            case TurnIncomplete(kind=kind) if facts.is_open and not facts.is_speaking:
-                short = kind == "short"
-                seconds = self.config.incomplete_short_timeout if short else self.config.incomplete_long_timeout
-                prompt = self.config.incomplete_short_prompt if short else self.config.incomplete_long_prompt
-                return attrs.evolve(state, due=now + seconds, prompt=prompt), (Wait(seconds),)
+                return Patience(), (*_ended(state), StopTurn(triggers_inference=False))
+            case LLMMarkerResponseFrame(kind="incomplete_short" | "incomplete_long" as kind) if facts.is_open:
+                return (state, ()) if facts.is_speaking else self._waiting(state, kind, now)
             case VADUserStartedSpeakingFrame() | InterruptionFrame() | AnswerBegan() | TurnOpened() | TurnClosed():
-                return _none(state), _ended(state)
+                return Patience(), _ended(state)
             case Waited() if state.due is not None:
                 if has_come(state.due, now):
-                    return _none(state), (Prompt(state.prompt),)
+                    return Patience(), (Prompt(state.prompt),)
                 return state, (Wait(until(state.due, now)),)
-            case StartFrame() if not state.has_told:
-                return attrs.evolve(state, has_told=True), (Send(Down(self._settings())),)
+            case StartFrame():
+                return state, (Send(Down(self._settings())),)
             case _:
                 return state, ()
 
     def holds_watchdog(self, state: Patience) -> bool:
         return state.due is not None
+
+    def _waiting(self, state: Patience, kind: str, now: float) -> tuple[Patience, tuple[StrategyDecision, ...]]:
+        config = self.config
+        seconds, prompt = config.incomplete_long_timeout, config.incomplete_long_prompt
+        if kind == "incomplete_short":
+            seconds, prompt = config.incomplete_short_timeout, config.incomplete_short_prompt
+        return Patience(now + seconds, prompt), (Wait(seconds),)
 
     def _settings(self) -> LLMUpdateSettingsFrame:
         settings = {
@@ -149,10 +143,6 @@ class LLMTurnCompletionUserTurnStopStrategy(UserTurnStopStrategy[Patience]):
             "user_turn_completion_instructions": self.config.instructions,
         }
         return LLMUpdateSettingsFrame(settings=settings, reach_inactive_services=True)
-
-
-def _none(state: Patience) -> Patience:
-    return state if state.due is None else attrs.evolve(state, due=None, prompt="")
 
 
 def _ended(state: Patience) -> tuple[StrategyDecision, ...]:

@@ -199,7 +199,7 @@ class UserTurnStrategy(Generic[State]):
     ) -> tuple[State, tuple[StrategyDecision, ...]]:
         """What it knows after this, and what it decides. `event` is a frame, or one of the events of this module.
 
-        The session's StartFrame comes first, also to a strategy that is put in later. `now` is in seconds on the session
+        The session's StartFrame comes first, once, also to a strategy that is put in later. `now` is in seconds on the session
         clock. What it sends it is shown as well. To `TurnOpened`, `TurnClosed` and `TurnTriggered` it can't answer with
         another edge of the turn. Frames of audio come often: return the very same state when nothing has changed.
         """

@@ -49,8 +49,6 @@ class Analysis:
     """Voice activity stopped in this turn."""
     due: float | None = None
     """When the transcript of the last speech is no longer waited for."""
-    is_announced: bool = False
-    """The session has heard of the analyser's parameters."""
     sample_rate: int = 16000
     """Hz, of the sound that came last, or will come first."""
     heard: tuple[bytes, ...] = attrs.field(default=(), repr=False)
@@ -99,9 +97,9 @@ class TurnAnalyzerUserTurnStopStrategy(UserTurnStopStrategy[Analysis]):
                 return self._forget(state), _ended(state)
             case Waited():
                 return self._look(state, now, facts)
-            case StartFrame() if not state.is_announced:
+            case StartFrame():
                 told = Send(Both(SpeechControlParamsFrame(turn_params=self.turn_analyzer.params)))
-                return attrs.evolve(state, is_announced=True, sample_rate=event.audio_in_sample_rate), (told,)
+                return attrs.evolve(state, sample_rate=event.audio_in_sample_rate), (told,)
             case _:
                 return state, ()
 
@@ -112,7 +110,8 @@ class TurnAnalyzerUserTurnStopStrategy(UserTurnStopStrategy[Analysis]):
             state = attrs.evolve(state, sample_rate=frame.sample_rate, heard=(), judge=None)
         judge = self._judge_of(state)
         verdict = judge.hear(frame.audio, facts.has_voice)
-        state = attrs.evolve(state, heard=judge.heard, judge=judge)
+        if judge is not state.judge or judge.heard is not state.heard:
+            state = attrs.evolve(state, heard=judge.heard, judge=judge)
         if verdict is None:
             return state, ()
         return self._take(state, verdict, now, facts)
@@ -163,8 +162,9 @@ class TurnAnalyzerUserTurnStopStrategy(UserTurnStopStrategy[Analysis]):
         return attrs.evolve(state.without_turn(), heard=judge.heard, judge=judge)
 
     def _judge_of(self, state: Analysis) -> TurnJudge:
-        if state.judge is not None and state.judge.heard == state.heard:
-            return state.judge
+        judge = state.judge
+        if judge is not None and (judge.heard is state.heard or judge.heard == state.heard):
+            return judge
         return self.turn_analyzer.open(state.sample_rate, state.heard)
 
     def _measured(self, verdict: TurnVerdict) -> MetricsFrame:

@@ -37,7 +37,7 @@ def default_start_strategies() -> tuple[AnyStartStrategy, ...]:
 
 
 def default_stop_strategies() -> tuple[AnyStopStrategy, ...]:
-    """An analyser of the sound ends it."""
+    """An analyser of the sound ends it: the one that is always there."""
     return (TurnAnalyzerUserTurnStopStrategy(ProsodyTurnAnalyzer()),)
 
 
