@@ -25,7 +25,9 @@ from .idle import (
 )
 from .latency import (
     LatencyTracker as LatencyTracker,
-    LatencyWatch as LatencyWatch,
+)
+from .latency_metrics import (
+    LatencyMetrics as LatencyMetrics,
 )
 from .mute import (
     AlwaysUserMuteStrategy as AlwaysUserMuteStrategy,
@@ -60,6 +62,10 @@ from .realtime_mode import (
 from .silence_analyzer import (
     SilenceTurnAnalyzer as SilenceTurnAnalyzer,
 )
+from .silero_vad import (
+    SileroAnalyzer as SileroAnalyzer,
+    SileroVAD as SileroVAD,
+)
 from .strategies import (
     AnswerBegan as AnswerBegan,
     AnyStartStrategy as AnyStartStrategy,
@@ -87,7 +93,6 @@ from .strategies import (
     TurnAnalyzerUserTurnStopStrategy as TurnAnalyzerUserTurnStopStrategy,
     TurnClosed as TurnClosed,
     TurnFacts as TurnFacts,
-    TurnIncomplete as TurnIncomplete,
     TurnOpened as TurnOpened,
     TurnTriggered as TurnTriggered,
     UserTurnCompletionConfig as UserTurnCompletionConfig,
@@ -125,10 +130,11 @@ from .turn_decisions import (
     TurnTimer as TurnTimer,
     Warn as Warn,
 )
+from .turn_marks import (
+    MarkedAnswer as MarkedAnswer,
+    TurnMarks as TurnMarks,
+)
 from .turn_tracking import (
-    ConversationTurnEnded as ConversationTurnEnded,
-    ConversationTurns as ConversationTurns,
-    ConversationTurnStarted as ConversationTurnStarted,
     TurnTracker as TurnTracker,
 )
 from .user_half import (
