@@ -15,7 +15,13 @@ from ..actors.transports.audio_input import AudioInput
 from ..actors.transports.audio_output import AudioOutput
 from ..actors.transports.devices import AudioSink, AudioSource
 from ..channels import LLMContext, VADParams
-from ..turn import VAD, LLMContextAggregatorPair
+from ..turn import (
+    VAD,
+    LLMContextAggregatorPair,
+    SilenceTurnAnalyzer,
+    TurnAnalyzerUserTurnStopStrategy,
+    UserTurnStrategies,
+)
 
 __all__ = ["SAMPLE_RATE", "Booking", "agent_pipeline", "booking_script"]
 
@@ -82,7 +88,9 @@ def agent_pipeline(
         book(Booking(people, day, time))
         return "booked"
 
-    pair = LLMContextAggregatorPair(LLMContext())
+    # Flite's voices have too little melody to hear from it whether a sentence is over: here a pause is the end.
+    ends = UserTurnStrategies(stop=[TurnAnalyzerUserTurnStopStrategy(SilenceTurnAnalyzer())])
+    pair = LLMContextAggregatorPair(LLMContext(), user_turn_strategies=ends)
     return Pipeline(
         AudioInput(source, end_when_silent=8.0 if ends_with_source else None, name="input"),
         VAD(HEARING, name="vad"),

@@ -104,7 +104,7 @@ async def hold(plan: Plan, transcript: Transcript) -> Outcome:
                 if is_late:
                     await session.cancel("the conversation took too long")
                 nursery.cancel_scope.cancel()
-            context = session.durable(Address("user"))["current"]
+            context = session.durable(Address("user"))["context"]
     recording.save(plan.out / "conversation.wav")
     messages = () if context is None else tuple(context.to_messages())
     return Outcome(teller.story(), bookings[-1] if bookings else None, messages, is_late)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import logging
 import shutil
 import sys
 
@@ -28,6 +29,8 @@ def show(options: argparse.Namespace) -> int:
     )
     width = shutil.get_terminal_size().columns
     transcript = Transcript(sys.stdout, is_terminal=sys.stdout.isatty(), width=width)
+    # Advice for who configures an agent would stand in the middle of the conversation.
+    logging.getLogger("antiphon").setLevel(logging.ERROR)
     try:
         outcome = trio.run(hold, plan, transcript)
     except KeyboardInterrupt:

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
+import attrs
 import trio
 
-from antiphon import Actor, Pipeline, actor, child, on, state
-from antiphon.actors import Delivery
+from antiphon import Actor, After, Backoff, Both, Pipeline, actor, child, on, state
+from antiphon.actors import Delivery, Effect
 from antiphon.actors.services.scripted import ScriptedLLM, Step
 from antiphon.actors.transports.audio_output import AudioOutput
 from antiphon.channels import (
@@ -34,11 +35,13 @@ from antiphon.channels import (
     LLMFullResponseEndFrame,
     LLMFullResponseStartFrame,
     LLMRunCancelFrame,
+    LLMServiceMetadataFrame,
     LLMTextFrame,
     OutputPauseFrame,
     OutputResumeFrame,
     ProposedUserStartedSpeakingFrame,
     ProposedUserStoppedSpeakingFrame,
+    StartFrame,
     TranscriptionFrame,
     TTSAudioRawFrame,
     TTSStartedFrame,
@@ -51,7 +54,9 @@ from antiphon.channels import (
 )
 from antiphon.scenarios import Trace
 from antiphon.turn import (
+    ExternalUserTurnStrategies,
     LLMContextAggregatorPair,
+    RealtimeServiceModeConfig,
     SilenceTurnAnalyzer,
     TurnAnalyzerUserTurnStopStrategy,
     UserTurnStrategies,
@@ -100,6 +105,53 @@ class Voice(Actor):
         self.words = ()
 
 
+@attrs.frozen
+class Now:
+    """To itself: it is time for this."""
+
+    at: float
+    effects: tuple[Effect, ...]
+
+
+@actor
+class SpeaksByItself(Actor):
+    """A realtime model, which hears and speaks by itself: it does what its script says, and proposes the turns."""
+
+    script: tuple[tuple[float, tuple[Effect, ...]], ...]
+
+    @on(StartFrame)
+    def start(self, frame: StartFrame) -> Iterator[Effect]:
+        yield Both(
+            LLMServiceMetadataFrame("s2s", user_turn_strategies=ExternalUserTurnStrategies(), is_realtime_service=True)
+        )
+        for seconds, effects in self.script:
+            yield After(seconds, Now(seconds, effects))
+
+    @on(Now)
+    def go_on(self, message: Now) -> tuple[Effect, ...]:
+        return message.effects
+
+    @on(HeardFrame)
+    def truncate(self, frame: HeardFrame) -> Frame:
+        return frame
+
+
+def realtime(script: tuple[tuple[float, tuple[Effect, ...]], ...], **settings: Any) -> Pipeline:
+    """A pair around a realtime model."""
+    pair = LLMContextAggregatorPair(LLMContext(), realtime_service_mode=RealtimeServiceModeConfig(), **settings)
+    output = child(AudioOutput(name="output"), max_buffer=256)
+    return Pipeline(pair.user, SpeaksByItself(script, name="s2s"), output, pair.assistant)
+
+
+def speech(context: str, *words: str, seconds: float) -> tuple[Effect, ...]:
+    """A synthesis as a model sends it: all at once."""
+    return (
+        TTSStartedFrame(context),
+        *(TTSTextFrame(word, None, at * WORD_NS, context_id=context) for at, word in enumerate(words)),
+        TTSAudioRawFrame(bytes(2 * round(RATE * seconds)), context, sample_rate=RATE),
+    )
+
+
 Script = Callable[[LLMContext], Iterable[Step | str]]
 
 
@@ -112,7 +164,14 @@ def cascade(answer: Script, functions: Mapping[str, Callable[..., Any]] | None =
     )
     llm = ScriptedLLM(answer, functions or {}, first_token_secs=0.2, token_secs=0.05, name="llm")
     output = AudioOutput(name="output")
-    return Pipeline(pair.user, llm, Voice(name="tts"), child(output, max_buffer=256), pair.assistant, max_restarts=9)
+    return Pipeline(
+        pair.user,
+        llm,
+        Voice(name="tts"),
+        child(output, max_buffer=256),
+        child(pair.assistant, backoff=Backoff(first=1.0, jitter=0.0)),
+        max_restarts=9,
+    )
 
 
 # ---- a trace as lines

@@ -7,18 +7,26 @@ from collections.abc import Iterator
 import pytest
 import trio
 
+from antiphon import Both, Up
+from antiphon.actors import Effect
 from antiphon.actors.services.scripted import Call, Step
 from antiphon.channels import (
     EndFrame,
     Frame,
+    HeardFrame,
     LLMContext,
+    LLMFullResponseEndFrame,
+    LLMFullResponseStartFrame,
+    ProposedUserStartedSpeakingFrame,
+    ProposedUserStoppedSpeakingFrame,
     TranscriptionFrame,
+    TTSStoppedFrame,
     VADUserStartedSpeakingFrame as VADStart,
     VADUserStoppedSpeakingFrame as VADStop,
 )
 from antiphon.scenarios import Item, Kill, Sleep, Trace, play
 
-from .golden import by_handler, cascade, expected, lines_of
+from .golden import by_handler, cascade, expected, lines_of, realtime, speech
 
 both = pytest.mark.parametrize("direct", [True, False], ids=["direct", "queued"])
 
@@ -45,8 +53,8 @@ def hello(context: LLMContext) -> Iterator[Step | str]:
     yield "Hello my friend."
 
 
-def assert_told(trace: Trace, text: str) -> None:
-    assert not trace.failures, trace.failures[0]
+def assert_told(trace: Trace, text: str, *, failures: int = 0) -> None:
+    assert len(trace.failures) == failures, trace.failures[0]
     wanted = expected(text)
     last = max(float(line.split()[0]) for lines in wanted.values() for line in lines)
     told = by_handler(lines_of(trace, until=last))
@@ -272,3 +280,116 @@ def test_a_false_interruption_is_resumed(direct: bool) -> None:
         """,
     )
     assert [event.name for event in trace.events].count("on_false_interruption") == 1
+
+
+def monday() -> tuple[tuple[float, tuple[Effect, ...]], ...]:
+    """What the realtime model does, and when."""
+    return (
+        (0.0, (Both(ProposedUserStartedSpeakingFrame()),)),
+        (0.9, (Both(ProposedUserStoppedSpeakingFrame()),)),
+        (1.1, (LLMFullResponseStartFrame(),)),
+        (1.2, speech("one", "Sure,", "yes.", seconds=2.0)),
+        (1.4, (Up(TranscriptionFrame("Can you help?")),)),
+        (1.71, (Both(ProposedUserStartedSpeakingFrame()),)),
+        (2.2, (Both(ProposedUserStoppedSpeakingFrame()),)),
+        (2.25, (Up(TranscriptionFrame("On Monday.")),)),
+        (2.4, (LLMFullResponseStartFrame(),)),
+        (2.5, (*speech("two", "Monday", "then.", seconds=0.6), TTSStoppedFrame("two"), LLMFullResponseEndFrame())),
+    )
+
+
+@both
+def test_a_realtime_model_with_a_late_transcript_an_interruption_and_an_answer_that_is_written_at_the_end(
+    direct: bool,
+) -> None:
+    trace = play(realtime(monday()), at((4.0, EndFrame())), direct=direct, limit=10)
+    assert trace.ended == "ended"
+    assert_told(
+        trace,
+        """
+        0.00 user ProposedUserStarted
+        0.00 both UserStarted
+        0.00 user Interruption(1)
+        0.00 user Flushed(1)
+        0.00 assistant Heard(1)
+        0.00 s2s Heard(1, 0.00 s)
+        0.90 user ProposedUserStopped
+        0.90 both UserStopped
+        1.10 assistant ResponseStart(run None)
+        1.10 user ResponseOpened(1, run None)
+        1.20 user BotStarted
+        1.20 assistant TTSText(Sure,)
+        1.40 user Transcription(Can you help?)   # late: the window is open until 2.10
+        1.50 assistant TTSText(yes.)
+        1.71 user ProposedUserStarted
+        1.71 both UserStarted
+        1.71 user Interruption(2)
+        1.71 assistant Heard(2)
+        1.71 s2s Heard(2, 0.52 s)
+        1.71 user BotStopped
+        1.71 user Commit(Sure, yes., interrupted)
+        1.71 user ResponseClosed(1, interrupted)
+        1.71 user Flushed(2)
+        1.71 assistant [1: user Can you help?]
+        1.71 assistant [2: assistant Sure, yes.]
+        2.20 user ProposedUserStopped
+        2.20 both UserStopped
+        2.25 user Transcription(On Monday.)
+        2.40 assistant ResponseStart(run None)
+        2.40 user ResponseOpened(2, run None)
+        2.40 assistant [3: user On Monday.]
+        2.50 user BotStarted
+        2.50 assistant TTSText(Monday)
+        2.80 assistant TTSText(then.)
+        3.10 user BotStopped
+        3.10 assistant ResponseEnd(run None)
+        3.10 user Park(Monday then.)
+        3.10 user ResponseClosed(2, ended)
+        4.00 user End
+        4.00 assistant [4: assistant Monday then.]
+        6.00 assistant End
+        6.00 sink End
+        """,
+    )
+    told = [(event.name, *event.payload) for event in trace.events if "stopped" in event.name]
+    assert [name for name, *_ in told] == [
+        "on_user_turn_stopped",
+        "on_assistant_turn_stopped",
+        "on_user_turn_stopped",
+        "on_assistant_turn_stopped",
+    ]
+    assert all(message.content is None for name, _, message in (each for each in told if len(each) == 3))
+
+
+@both
+def test_an_assistant_half_that_dies_between_the_interruption_and_its_answer_changes_only_times(direct: bool) -> None:
+    """It is back at once the first time; the second time, as it is told what was heard, after a second."""
+    script = at(*HI, (1.7, Kill("assistant")), *WAIT)
+    first = play(cascade(hello), script, direct=direct, limit=10)
+    handled = first.handled_by("assistant")
+    answer = next(at for at, frame in enumerate(handled, 1) if isinstance(frame, HeardFrame) and frame.epoch == 2)
+    trace = play(cascade(hello), [*script, Kill("assistant", at=answer)], direct=direct, limit=10)
+    assert [restart.delay for restart in trace.restarts] == [0.0, 1.0]
+    assert_told(
+        trace,
+        f"""
+        {FIRST_TURN}
+        {FIRST_WORDS}
+        1.80 user VADUserStarted
+        1.80 both UserStarted
+        1.80 user Interruption(2)
+        1.80 user BotStopped
+        1.80 assistant Heard(2)              # it dies, and is told again when it is back
+        2.30 user Transcription(Wait)
+        2.50 user VADUserStopped
+        2.50 both UserStopped
+        2.80 assistant Heard(2)
+        2.80 user Commit(Hello my, interrupted)
+        2.80 user ResponseClosed(1, interrupted)
+        2.80 user Flushed(2)
+        2.80 assistant [2: assistant Hello my]
+        2.80 assistant [3: user Wait]
+        2.80 llm LLMContext(v3, run 2)
+        """,
+        failures=2,
+    )
