@@ -69,3 +69,4 @@ from .session import (
     Stream as Stream,
     open_session as open_session,
 )
+from .sightings import OncePerFrame as OncePerFrame, Sightings as Sightings
