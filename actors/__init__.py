@@ -5,6 +5,7 @@ from .delivery import (
     Delivery as Delivery,
     Dropped as Dropped,
     DropReason as DropReason,
+    Event as Event,
     Failure as Failure,
     Restart as Restart,
     Stall as Stall,
@@ -17,6 +18,7 @@ from .effects import (
     Effect as Effect,
     Effects as Effects,
     Finish as Finish,
+    Fire as Fire,
     Immune as Immune,
     Interrupt as Interrupt,
     To as To,
@@ -30,6 +32,7 @@ from .errors import (
     RemoteProtocolError as RemoteProtocolError,
     Unrecoverable as Unrecoverable,
 )
+from .events import ActorView as ActorView
 from .host import (
     Host as Host,
     HostBusy as HostBusy,

@@ -11,7 +11,7 @@ import copy
 import inspect
 import random as random_module
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar, cast, dataclass_transform, overload
 
@@ -32,6 +32,7 @@ __all__ = ["Actor", "actor", "durable", "on", "state"]
 T = TypeVar("T")
 ActorClass = TypeVar("ActorClass", bound="type[Actor]")
 Handler = TypeVar("Handler", bound=Callable[..., Any])
+Listener = TypeVar("Listener", bound=Callable[..., Any])
 
 _BY_NAME_ONLY = (*LIFECYCLE, InterruptionFrame)
 
@@ -135,6 +136,12 @@ class Actor:
     _address: Address | None = attrs.field(default=None, init=False, repr=False)
     _random: random_module.Random | None = attrs.field(default=None, init=False, repr=False)
     _outside: Outside | None = attrs.field(default=None, init=False, repr=False)
+    _listeners: dict[str, list[Callable[..., Any]]] | None = attrs.field(default=None, init=False, repr=False)
+    """Of a template: who hears of its events."""
+    events: ClassVar[tuple[str, ...]] = ()
+    """The names of the events that it fires."""
+    event_aliases: ClassVar[Mapping[str, str]] = {}
+    """Other names of events, and the name that is meant."""
     _routes: ClassVar[Routes] = Routes({})
     _durables: ClassVar[tuple[str, ...]] = ()
 
@@ -175,6 +182,41 @@ class Actor:
         if self._outside is None:
             self._outside = self._in_session("outside").make_outside()
         return self._outside
+
+    @overload
+    def on_event(self, name: str, handler: Listener) -> Listener: ...
+    @overload
+    def on_event(self, name: str) -> Callable[[Listener], Listener]: ...
+    def on_event(self, name: str, handler: Any = None) -> Any:
+        """Have a function called, plain or async, when this actor fires the event: `handler(view, *payload)`. Also as a
+        decorator, `@actor.on_event("on_...")`. On the template, before a session is made of it; it holds for each.
+
+        The first argument is a read-only view of the actor: its durable values, as they were when the event was fired. Handlers
+        run in the order fired, outside the actor's loops; what they raise is logged. Raises `ConfigurationError` for an event
+        that the actor doesn't have.
+        """
+        cls = type(self)
+        if self._cell is not None:
+            raise ConfigurationError(
+                f"{cls.__name__}.on_event({name!r}): this instance runs in a session. Register with the one that the pipeline is"
+                " made of, before the session."
+            )
+        meant = cls.event_aliases.get(name, name)
+        if meant not in cls.events:
+            known = ", ".join((*cls.events, *cls.event_aliases)) or "none"
+            raise ConfigurationError(f"{cls.__name__}.on_event({name!r}): there is no such event. It has: {known}.")
+        if handler is None:
+            return lambda handler: self.on_event(name, handler)
+        if not callable(handler):
+            raise ConfigurationError(f"{cls.__name__}.on_event({name!r}, {handler!r}): give it a function to call.")
+        if self._listeners is None:
+            self._listeners = {}
+        self._listeners.setdefault(meant, []).append(handler)
+        return handler
+
+    def listeners(self, name: str) -> tuple[Callable[..., Any], ...]:
+        """Who hears of that event."""
+        return () if self._listeners is None else tuple(self._listeners.get(name, ()))
 
     def lifespan(self) -> AbstractAsyncContextManager[object]:
         """Around the actor's life: what it opens here is there before the first frame and closed after the last."""
@@ -222,7 +264,7 @@ class Actor:
             if isinstance(frame, Frame):
                 return (frame,)
             raise TypeError(f"{type(self).__name__} has no handler for the message {frame!r}")
-        return effects_of(route.handler(self, frame), self.address, route.handler, frame)
+        return effects_of(route.handler(self, frame), self.address, route.handler, frame, self.events)
 
     def _in_session(self, wanted: str) -> Cell:
         if self._cell is None:

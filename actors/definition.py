@@ -18,7 +18,7 @@ HANDLES = "__antiphon_handles__"
 KIND = "antiphon"
 """The key in a field's metadata of `state` and `durable`."""
 
-_MAY_OVERRIDE = ("name", "lifespan")
+_MAY_OVERRIDE = ("name", "lifespan", "events", "event_aliases")
 
 
 def check_types(types: tuple[object, ...], handler: Callable[..., object]) -> None:

@@ -9,7 +9,7 @@ import attrs
 from ..channels.mailbox import Direction
 from .effects import Address
 
-__all__ = ["Delivery", "DropReason", "Dropped", "Failure", "Restart", "Stall"]
+__all__ = ["Delivery", "DropReason", "Dropped", "Event", "Failure", "Restart", "Stall"]
 
 DropReason = Literal[
     "interrupted", "stale", "shed", "poison", "partial", "merged", "finished", "cancelled", "unknown address"
@@ -39,6 +39,18 @@ class Dropped:
 
     delivery: Delivery
     reason: DropReason
+
+
+@attrs.frozen
+class Event:
+    """An actor's event was fired."""
+
+    time: float
+    """Seconds since the session began."""
+    address: Address
+    """Whose event it is."""
+    name: str
+    payload: tuple[object, ...]
 
 
 @attrs.frozen

@@ -9,6 +9,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import random
 from collections import deque
@@ -21,7 +22,7 @@ import trio
 from ..channels.frames import EndFrame, Frame, InterruptionFrame, StopFrame
 from ..channels.mailbox import DOWN, UP, Direction, Envelope
 from .actor import Route
-from .delivery import Delivery, Dropped, DropReason
+from .delivery import Delivery, Dropped, DropReason, Event
 from .effects import (
     ACTIVITY,
     FRAME_TYPES,
@@ -31,6 +32,7 @@ from .effects import (
     Down,
     Effect,
     Finish,
+    Fire,
     Immune,
     Interrupt,
     To,
@@ -38,6 +40,7 @@ from .effects import (
     effects_of,
     fault_of,
 )
+from .events import Events
 from .hand import Hand
 from .node import BUSY, Exit, Node, Payer
 from .observe import Observers
@@ -46,6 +49,8 @@ from .runner import Runner
 if TYPE_CHECKING:
     from .cell import Cell
     from .watch import Watch
+
+_log = logging.getLogger("antiphon")
 
 HANDLERS_A_TURN = 16
 """Handlers run before others get the loop: a checkpoint costs 5 us, a hop 0.5 (measured)."""
@@ -95,6 +100,7 @@ class Dispatcher:
         """Whose next handler is async, so that only a runner can run it."""
         # In virtual time without direct delivery the seed also decides who is next, so that every order is tried.
         self._chance = random.Random(f"{seed}/order") if virtual and not direct else None
+        self.events = Events(spawn)
         self._idle: list[Runner] = []
         self._called = False
 
@@ -125,7 +131,8 @@ class Dispatcher:
             envelope = hand.envelope_for(effects[0], None, facts[1])  # type: ignore[arg-type]  # only frames have facts
         else:
             for effect in effects:
-                if fault := fault_of(effect, None if hand.envelope is None else hand.envelope.frame):
+                in_hand = None if hand.envelope is None else hand.envelope.frame
+                if fault := fault_of(effect, in_hand, cell.actor.events):
                     raise TypeError(f"{cell.address}: {type(cell.actor).__name__}.push() was given {fault}")
             envelope = self.happen(hand, effects)
             if hand.root.finishes and hand.root.envelope is None:
@@ -234,7 +241,7 @@ class Dispatcher:
             result = route.handler(cell.actor, frame)  # type: ignore[misc]  # only called for routes with one
             facts = route.facts if result is frame else FRAME_TYPES[type(result)]
             if facts is None and result is not None:
-                effects = effects_of(result, cell.address, route.handler, frame)  # type: ignore[arg-type]  # as above
+                effects = effects_of(result, cell.address, route.handler, frame, cell.actor.events)  # type: ignore[arg-type]  # as above
             if cell.transaction is not None and self.virtual:
                 cell.transaction.check()
         except Exception as error:
@@ -328,11 +335,24 @@ class Dispatcher:
                 hand.cell.arm(effect)
             case Finish():
                 hand.root.finishes = True
+            case Fire():
+                self._fire(hand.cell, effect)
             case _:
                 assert isinstance(effect, Interrupt)
                 self._interrupt_by(hand)
                 return
         hand.has_sent()
+
+    def _fire(self, cell: Cell, fired: Fire) -> None:
+        of = cell if fired.of is None else self.resolve(fired.of)
+        if of is None:
+            _log.error(
+                "%s fired %s of %s, and no actor of this session has that address", cell.address, fired.name, fired.of
+            )
+            return
+        event = Event(self.observers.now(), of.address, fired.name, fired.payload)
+        self.observers.tell("fired", event)
+        self.events.fire(of, fired, event, of.template.listeners(fired.name))
 
     def serve(self, cell: Cell, route: Route, envelope: Envelope) -> None:
         """Handle, by a plain handler or by passing it on, what was taken from a mailbox; then see what is next."""

@@ -7,7 +7,7 @@ read it and a trace can show it. All effects of a handler are checked before the
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator
 from types import GeneratorType
 from typing import Any, TypeAlias, cast
 
@@ -29,7 +29,7 @@ from ..channels.frames import (
     UserStartedSpeakingFrame,
 )
 
-__all__ = ["Address", "After", "Both", "Down", "Effect", "Effects", "Finish", "Immune", "Interrupt", "To", "Up"]
+__all__ = ["Address", "After", "Both", "Down", "Effect", "Effects", "Finish", "Fire", "Immune", "Interrupt", "To", "Up"]
 
 
 @attrs.frozen(repr=False)
@@ -129,11 +129,32 @@ class Finish:
     """
 
 
-Effect: TypeAlias = Frame | Up | Down | Both | Immune | To | After | Interrupt | Finish
+@attrs.frozen(init=False)
+class Fire:
+    """Let an event be heard: handlers that the application has registered by `actor.on_event(name, handler)` are called as
+    `handler(view, *payload)`, outside the actor's loops. The name is one of those that the actor's class lists in `events`.
+    """
+
+    name: str
+    payload: tuple[object, ...]
+    of: Address | None = None
+    """Another actor of this session, whose event it is."""
+    view: object = None
+    """What handlers get as their first argument; by default an `ActorView` of the actor."""
+
+    def __init__(self, name: str, *payload: object, of: Address | None = None, view: object = None) -> None:
+        if not isinstance(name, str):
+            raise TypeError(f'Fire({name!r}, ...): an event has a name. Write e.g. Fire("on_user_turn_started").')
+        if of is not None:
+            check_address("Fire", of)
+        self.__attrs_init__(name, payload, of, view)
+
+
+Effect: TypeAlias = Frame | Up | Down | Both | Immune | To | After | Interrupt | Finish | Fire
 Effects: TypeAlias = Effect | Iterable[Effect] | None
 """What a handler returns."""
 
-EFFECTS = (Frame, Up, Down, Both, Immune, To, After, Interrupt, Finish)
+EFFECTS = (Frame, Up, Down, Both, Immune, To, After, Interrupt, Finish, Fire)
 
 LIFECYCLE = (StartFrame, EndFrame, StopFrame, CancelFrame)
 
@@ -166,9 +187,9 @@ FRAME_TYPES = _FrameTypes()
 
 
 def effects_of(
-    result: Effects, address: Address, handler: Callable[..., object], in_hand: object
+    result: Effects, address: Address, handler: Callable[..., object], in_hand: object, events: Collection[str]
 ) -> tuple[Effect, ...]:
-    """What a handler returned, as checked effects; a generator is run to its end.
+    """What a handler returned, as checked effects; a generator is run to its end. `events` are those of its actor.
 
     Raises what the generator raises, and `TypeError` for what isn't an effect.
     """
@@ -182,7 +203,7 @@ def effects_of(
     else:
         effects = tuple(result)
     for effect in effects:
-        if fault := fault_of(effect, in_hand):
+        if fault := fault_of(effect, in_hand, events):
             raise TypeError(f"{address}: {handler.__qualname__} sent {fault}")
     return effects
 
@@ -197,9 +218,9 @@ def _run(
         )
 
 
-def fault_of(effect: object, in_hand: object) -> str | None:
+def fault_of(effect: object, in_hand: object, events: Collection[str]) -> str | None:
     """What is wrong with what was sent, and what to write instead; None for an effect that may happen. `in_hand` is
-    the frame that is being handled.
+    the frame that is being handled, `events` what its actor may fire.
     """
     inner = effect.effect if isinstance(effect, Immune) else effect
     if isinstance(inner, (Up, Down, Both)):
@@ -213,6 +234,10 @@ def fault_of(effect: object, in_hand: object) -> str | None:
         return None
     if isinstance(effect, (To, After)):
         return fault_of_message(effect.message)
+    if isinstance(effect, Fire):
+        if effect.of is not None or effect.name in events:
+            return None
+        return f"{effect!r}, but its class doesn't list that event. Write `events = ({effect.name!r},)` there."
     if isinstance(effect, (Interrupt, Finish)):
         return None
     if inspect.iscoroutine(effect):

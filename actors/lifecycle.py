@@ -113,6 +113,7 @@ class Lifecycle:
         if not self.is_closing:
             self.is_closing = True
             await self._leave_all({}, "finished", by=trio.current_time() + self._graces_left)
+            await self._session.dispatcher.events.all_heard()
             self._session.finish("ended")
 
     def begin_cancel(self, frame: CancelFrame) -> None:
@@ -131,6 +132,7 @@ class Lifecycle:
             spent[cell] = trio.current_time() - began
         self._leave(self._session.dispatcher.sink, frame)
         await self._leave_all(spent, "cancelled")
+        await self._session.dispatcher.events.all_heard()
         self._session.finish("cancelled")
 
     async def _leave_all(

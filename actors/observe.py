@@ -12,7 +12,7 @@ import trio
 
 from ..channels.frames import InterruptionFrame
 from ..channels.mailbox import Envelope
-from .delivery import Delivery, Dropped, Failure, Restart, Stall
+from .delivery import Delivery, Dropped, Event, Failure, Restart, Stall
 from .effects import Address
 from .errors import ConfigurationError
 
@@ -33,6 +33,9 @@ class Observer:
 
     def dropped(self, dropped: Dropped) -> None:
         """Something will not be handled."""
+
+    def fired(self, event: Event) -> None:
+        """An actor's event was fired."""
 
     def failed(self, failure: Failure) -> None:
         """An actor failed."""

@@ -102,7 +102,7 @@ async def attend(
         if hand.assigned and dispatcher.virtual and not hand.dead:
             check_durables(actor, actor._durables)
         if result is not None and not (hand.dead or hand.cut):
-            effects = effects_of(result, cell.address, handler, envelope.frame)
+            effects = effects_of(result, cell.address, handler, envelope.frame, cell.actor.events)
     except Exception as error:
         if not hand.dead:
             cell.fail(error, envelope, hand=hand)

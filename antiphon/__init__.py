@@ -19,6 +19,7 @@ from .actors import (
     Delivery as Delivery,
     Down as Down,
     Finish as Finish,
+    Fire as Fire,
     Host as Host,
     HostBusy as HostBusy,
     Immune as Immune,

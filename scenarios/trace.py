@@ -8,7 +8,7 @@ from typing import Any
 
 import attrs
 
-from ..actors import Address, Delivery, Dropped, Failure, Observer, Restart, Stall
+from ..actors import Address, Delivery, Dropped, Event, Failure, Observer, Restart, Stall
 from ..channels.frames import CancelFrame, EndFrame, Frame, InterruptionFrame, StartFrame, StopFrame
 
 __all__ = ["Trace", "TraceRecorder"]
@@ -28,7 +28,7 @@ class Trace:
     dropped: tuple[Dropped, ...]
     failures: tuple[Failure, ...]
     restarts: tuple[Restart, ...]
-    events: tuple[object, ...]
+    events: tuple[Event, ...]
     """Events that the actors fired."""
     durable: Mapping[str, Mapping[str, object]]
     """The durable values at the end, by actor name."""
@@ -49,6 +49,7 @@ class TraceRecorder(Observer):
     def __init__(self) -> None:
         self.deliveries: list[Delivery] = []
         self.dropped_ones: list[Dropped] = []
+        self.events: list[Event] = []
         self.failures: list[Failure] = []
         self.restarts: list[Restart] = []
         self.stalls: list[Stall] = []
@@ -61,6 +62,10 @@ class TraceRecorder(Observer):
     def dropped(self, dropped: Dropped) -> None:
         self.dropped_ones.append(dropped)
         self.all.append(dropped)
+
+    def fired(self, event: Event) -> None:
+        self.events.append(event)
+        self.all.append(event)
 
     def failed(self, failure: Failure) -> None:
         self.failures.append(failure)
@@ -86,7 +91,7 @@ class TraceRecorder(Observer):
             dropped=tuple(self.dropped_ones),
             failures=tuple(self.failures),
             restarts=tuple(self.restarts),
-            events=(),
+            events=tuple(self.events),
             durable=durable,
             ended=ended,
             digest=digest_of([*self.all, durable, ended]),
