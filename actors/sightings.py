@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sys
 
-from .delivery import Delivery, Dropped, Failure, Restart, Stall
+from .delivery import Delivery
 from .effects import Address
 from .observe import Observer
 
@@ -50,29 +50,17 @@ class Sightings:
 class OncePerFrame(Observer):
     """Lets an observer hear of each frame once, at its first delivery: `observers=[OncePerFrame(MyObserver())]`.
 
-    A broadcast is one frame. Without this an observer hears of every delivery. Of all else it hears as before. What it
-    raises removes it, as any observer.
+    A broadcast is one frame. Without this an observer hears of every delivery. Of all else it hears as before, and what it
+    raises removes it as any observer.
     """
 
     def __init__(self, observer: Observer) -> None:
-        self.observer = observer
+        self._delivered = observer.delivered
         self._sightings = Sightings()
+        for name in vars(Observer):
+            if not name.startswith("_") and name != "delivered" and hasattr(observer, name):
+                setattr(self, name, getattr(observer, name))
 
     def delivered(self, delivery: Delivery) -> None:
         if self._sightings.is_first(delivery):
-            self.observer.delivered(delivery)
-
-    def dropped(self, dropped: Dropped) -> None:
-        self.observer.dropped(dropped)
-
-    def failed(self, failure: Failure) -> None:
-        self.observer.failed(failure)
-
-    def restarted(self, restart: Restart) -> None:
-        self.observer.restarted(restart)
-
-    def stalled(self, stall: Stall) -> None:
-        self.observer.stalled(stall)
-
-    def ended(self, outcome: object) -> None:
-        self.observer.ended(outcome)
+            self._delivered(delivery)
