@@ -5,6 +5,13 @@ from .pair import (
     LLMContextAggregatorPair as LLMContextAggregatorPair,
     UserHalf as UserHalf,
 )
+from .tracker import KindOf as KindOf, Tracker as Tracker
+from .turn_tracking import (
+    ConversationTurns as ConversationTurns,
+    TurnEnded as TurnEnded,
+    TurnStarted as TurnStarted,
+    TurnTracker as TurnTracker,
+)
 from .vad import (
     VAD as VAD,
     VADParams as VADParams,
