@@ -184,10 +184,14 @@ from .metrics import (
     LLMUsageMetricsData as LLMUsageMetricsData,
     MetricsData as MetricsData,
     ProcessingMetricsData as ProcessingMetricsData,
+    STTUsageMetricsData as STTUsageMetricsData,
     TextAggregationMetricsData as TextAggregationMetricsData,
+    TTFAMetricsData as TTFAMetricsData,
+    TTFATMetricsData as TTFATMetricsData,
     TTFBMetricsData as TTFBMetricsData,
     TTSUsageMetricsData as TTSUsageMetricsData,
     TurnMetricsData as TurnMetricsData,
+    UserBotLatencyMetricsData as UserBotLatencyMetricsData,
 )
 from .priority_channel import (
     MailboxStatistics as MailboxStatistics,

@@ -9,10 +9,14 @@ __all__ = [
     "LLMUsageMetricsData",
     "MetricsData",
     "ProcessingMetricsData",
+    "STTUsageMetricsData",
+    "TTFAMetricsData",
+    "TTFATMetricsData",
     "TTFBMetricsData",
     "TTSUsageMetricsData",
     "TextAggregationMetricsData",
     "TurnMetricsData",
+    "UserBotLatencyMetricsData",
 ]
 
 
@@ -31,6 +35,26 @@ class TTFBMetricsData(MetricsData):
 
     value: float
     """Seconds."""
+
+
+@attrs.frozen
+class TTFATMetricsData(MetricsData):
+    """Time from a request to the first of a language model's answer that isn't hidden reasoning: a token or a call."""
+
+    value: float
+    """Seconds."""
+    thinking: float = 0.0
+    """Seconds of it after the first output of any kind."""
+
+
+@attrs.frozen
+class TTFAMetricsData(MetricsData):
+    """Time from a request to the first audible sample of its speech."""
+
+    value: float
+    """Seconds."""
+    leading_silence: float = 0.0
+    """Seconds of silence before that sample, in the sound itself."""
 
 
 @attrs.frozen
@@ -78,6 +102,14 @@ class TTSUsageMetricsData(MetricsData):
 
 
 @attrs.frozen
+class STTUsageMetricsData(MetricsData):
+    """What a transcription used."""
+
+    value: float
+    """Seconds of sound."""
+
+
+@attrs.frozen
 class TurnMetricsData(MetricsData):
     """What a turn analyser predicted."""
 
@@ -85,3 +117,27 @@ class TurnMetricsData(MetricsData):
     probability: float
     """That the turn is complete, 0 to 1."""
     e2e_processing_time_ms: float = 0.0
+
+
+@attrs.frozen(kw_only=True)
+class UserBotLatencyMetricsData(MetricsData):
+    """How long the user waited for the bot's voice, and for what: the parts add up to it, to the microsecond. Seconds."""
+
+    value: float
+    """From the end of the user's speech to the beginning of the bot's."""
+    endpointing: float = 0.0
+    """Until the silence was long enough to be the end of speech."""
+    transcription: float = 0.0
+    """From there to the last transcript."""
+    turn_detection: float = 0.0
+    """From there until the turn was judged to be over."""
+    inference: float = 0.0
+    """The language model's first words, or its call; with calls, of each of its runs."""
+    functions: float = 0.0
+    """The functions that it called."""
+    aggregation: float = 0.0
+    """From its first words to something that can be spoken: a sentence."""
+    synthesis: float = 0.0
+    """From there to the first sound."""
+    pipeline: float = 0.0
+    """All the rest: on the way between actors, waiting for the output, and what an interruption made void."""

@@ -1,5 +1,6 @@
 """Who may speak: voice activity, the beginning and the end of turns, and the pair that keeps the context."""
 
+from .latency import LatencyTracker as LatencyTracker, LatencyWatch as LatencyWatch
 from .pair import (
     AssistantHalf as AssistantHalf,
     LLMContextAggregatorPair as LLMContextAggregatorPair,

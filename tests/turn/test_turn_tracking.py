@@ -26,7 +26,7 @@ from antiphon.turn import ConversationTurns, TurnEnded, TurnTracker
 from antiphon.turn.turn_tracking import NEXT, Phase, Sight
 from tests.actors.notes import both
 
-SPOKEN = (BotStartedSpeakingFrame(), Sleep(1.0), BotStoppedSpeakingFrame())
+SPOKEN: tuple[Item, ...] = (BotStartedSpeakingFrame(), Sleep(1.0), BotStoppedSpeakingFrame())
 
 
 @actor
@@ -88,14 +88,21 @@ def test_the_first_turn_begins_with_the_session_and_ends_with_it_interrupted(dir
 @both
 @pytest.mark.rule("J41")
 def test_a_user_who_starts_after_the_bot_has_spoken_begins_the_next_turn(direct: bool) -> None:
-    script = [Sleep(1), *SPOKEN, Sleep(2), UserStartedSpeakingFrame(), Sleep(1), EndFrame()]
+    script: list[Item] = [Sleep(1), *SPOKEN, Sleep(2), UserStartedSpeakingFrame(), Sleep(1), EndFrame()]
     assert turns(*script, direct=direct) == [(1,), (1, 4.0, False), (2,), (2, 1.0, True)]
 
 
 @both
 @pytest.mark.rule("J41")
 def test_a_user_who_starts_before_the_bot_has_spoken_stays_in_the_turn(direct: bool) -> None:
-    script = [Sleep(1), UserStartedSpeakingFrame(), Sleep(1), UserStartedSpeakingFrame(), Sleep(1), EndFrame()]
+    script: list[Item] = [
+        Sleep(1),
+        UserStartedSpeakingFrame(),
+        Sleep(1),
+        UserStartedSpeakingFrame(),
+        Sleep(1),
+        EndFrame(),
+    ]
     assert turns(*script, direct=direct) == [(1,), (1, 3.0, True)]
 
 
@@ -108,7 +115,14 @@ def test_a_user_who_cuts_the_bot_off_interrupts_the_turn(
 ) -> None:
     cuts_in = CutsIn(interrupts_first)
     pipeline = Pipeline(Speaks(), cuts_in, Hears()) if speaks_first else Pipeline(cuts_in, Hears(), Speaks(), Hears())
-    script = [Sleep(1), BotStartedSpeakingFrame(), Sleep(0.5), VADUserStartedSpeakingFrame(), Sleep(2), EndFrame()]
+    script: list[Item] = [
+        Sleep(1),
+        BotStartedSpeakingFrame(),
+        Sleep(0.5),
+        VADUserStartedSpeakingFrame(),
+        Sleep(2),
+        EndFrame(),
+    ]
     told = turns(*script, direct=direct, pipeline=pipeline)
     assert told == [(1,), (1, 1.5, True), (2,), (2, 2.0, True)]
 
@@ -130,7 +144,7 @@ def test_on_a_live_clock_the_epoch_tells_that_the_user_had_started_before_the_cu
 @pytest.mark.rule("J41")
 def test_a_bot_that_is_cut_by_somebody_else_is_not_cut_by_the_user_who_speaks_later(direct: bool) -> None:
     pipeline = Pipeline(Hears(), Speaks(), Hears())
-    script = [
+    script: list[Item] = [
         BotStartedSpeakingFrame(),
         Sleep(1),
         InterruptionFrame(),
@@ -144,21 +158,27 @@ def test_a_bot_that_is_cut_by_somebody_else_is_not_cut_by_the_user_who_speaks_la
 @both
 @pytest.mark.rule("J41")
 def test_a_user_who_speaks_while_the_bot_goes_on_interrupts_the_turn_too(direct: bool) -> None:
-    script = [BotStartedSpeakingFrame(), Sleep(1), UserStartedSpeakingFrame(), Sleep(2), BotStoppedSpeakingFrame()]
+    script: list[Item] = [
+        BotStartedSpeakingFrame(),
+        Sleep(1),
+        UserStartedSpeakingFrame(),
+        Sleep(2),
+        BotStoppedSpeakingFrame(),
+    ]
     assert turns(*script, direct=direct) == [(1,), (1, 1.0, True), (2,), (2, 2.0, True)]
 
 
 @both
 @pytest.mark.rule("J41")
 def test_a_turn_is_over_when_the_bot_has_been_silent_for_two_and_a_half_seconds(direct: bool) -> None:
-    script = [*SPOKEN, Sleep(2.6), UserStartedSpeakingFrame(), Sleep(1), EndFrame()]
+    script: list[Item] = [*SPOKEN, Sleep(2.6), UserStartedSpeakingFrame(), Sleep(1), EndFrame()]
     assert turns(*script, direct=direct) == [(1,), (1, 3.5, False), (2,), (2, 1.0, True)]
 
 
 @both
 @pytest.mark.rule("J41")
 def test_a_bot_that_goes_on_sooner_goes_on_with_its_turn(direct: bool) -> None:
-    script = [*SPOKEN, Sleep(2.4), *SPOKEN, Sleep(2.4), EndFrame()]
+    script: list[Item] = [*SPOKEN, Sleep(2.4), *SPOKEN, Sleep(2.4), EndFrame()]
     assert turns(*script, direct=direct) == [(1,), (1, 6.8, True)]
 
 
@@ -168,8 +188,8 @@ def test_any_delivery_at_the_deadline_tells_that_a_turn_is_over() -> None:
     tracker = TurnTracker()
     tracker.on_event("on_turn_ended", lambda tracker, number, seconds, cut: told.append(seconds))
     heard: list[bool] = []
-    sound = [(Sleep(0.02), InputAudioRawFrame(bytes(640), 16000)) for _ in range(130)]
-    script = [*SPOKEN, *itertools.chain.from_iterable(sound)]
+    sound: list[tuple[Item, ...]] = [(Sleep(0.02), InputAudioRawFrame(bytes(640), 16000)) for _ in range(130)]
+    script: list[Item] = [*SPOKEN, *itertools.chain.from_iterable(sound)]
 
     @actor
     class Notes(Actor):
@@ -191,14 +211,14 @@ def test_speech_that_is_only_held_decides_nothing_until_it_goes_on_or_is_cut(dir
         (UserStartedSpeakingFrame(), OutputPauseFrame(), BotStoppedSpeakingFrame()),
         Sleep(3),
     ]
-    resumed = [*held, (OutputResumeFrame(), BotStartedSpeakingFrame()), Sleep(1), EndFrame()]
+    resumed: list[Item] = [*held, (OutputResumeFrame(), BotStartedSpeakingFrame()), Sleep(1), EndFrame()]
     assert turns(*resumed, direct=direct) == [(1,), (1, 5.0, True)]
-    cut = [*held, InterruptionFrame(), Sleep(1), EndFrame()]
+    cut: list[Item] = [*held, InterruptionFrame(), Sleep(1), EndFrame()]
     assert turns(*cut, direct=direct) == [(1,), (1, 1.0, True), (2,), (2, 4.0, True)]
 
 
 def test_the_bot_speaks_until_it_has_stopped_everywhere() -> None:
-    script = [
+    script: list[Item] = [
         (BotStartedSpeakingFrame(), BotStartedSpeakingFrame(transport_destination="room")),
         Sleep(1),
         BotStoppedSpeakingFrame(),
@@ -215,7 +235,7 @@ def test_a_copy_that_a_restarting_actor_handles_late_is_no_news() -> None:
     slow = child(Hears(name="slow"), backoff=Backoff(first=2.0, factor=1, most=2.0, jitter=0))
     pipeline = Pipeline(Hears(), slow, Hears())
     spoken = (BotStartedSpeakingFrame(), BotStoppedSpeakingFrame())
-    script = [Kill("slow"), Kill("slow"), spoken, Sleep(6), UserStartedSpeakingFrame()]
+    script: list[Item] = [Kill("slow"), Kill("slow"), spoken, Sleep(6), UserStartedSpeakingFrame()]
     assert turns(*script, pipeline=pipeline)[:2] == [(1,), (1, 2.5, False)]
 
 
