@@ -435,7 +435,7 @@ def test_observers_are_told_of_everything_in_order(direct: bool) -> None:
 
 
 @both
-@pytest.mark.rule("AD4")
+@pytest.mark.rule("AD4", "J40")
 @pytest.mark.parametrize("fails_at", ["delivered", "dropped", "failed", "restarted", "ended cancelled"])
 def test_an_observer_that_raises_is_reported_once_and_removed(
     fails_at: str, direct: bool, caplog: pytest.LogCaptureFixture

@@ -87,6 +87,7 @@ class Passes(Actor):
         return frame
 
 
+@pytest.mark.rule("J30")
 async def test_heartbeats_come_out_and_nobody_else_sees_them(autojump_clock: trio.testing.MockClock) -> None:
     recorder = TraceRecorder()
     async with open_session(Pipeline(Passes()), observers=[recorder], heartbeat=1.0) as session:
@@ -102,6 +103,7 @@ async def test_heartbeats_come_out_and_nobody_else_sees_them(autojump_clock: tri
     assert not recorder.stalls
 
 
+@pytest.mark.rule("J30")
 async def test_a_pipeline_that_lets_no_heartbeat_through_is_reported_again_and_again(
     autojump_clock: trio.testing.MockClock, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -122,6 +124,7 @@ async def test_a_pipeline_that_lets_no_heartbeat_through_is_reported_again_and_a
     assert "no heartbeat has come through the pipeline for 10.0 s" in caplog.text
 
 
+@pytest.mark.rule("J31")
 async def test_a_session_in_which_nobody_speaks_is_cancelled(autojump_clock: trio.testing.MockClock) -> None:
     async with open_session(Pipeline(Slow(), Passes()), idle_timeout=10.0) as session:
         for frame in (
