@@ -83,7 +83,15 @@ async def hold(plan: Plan, transcript: Transcript) -> Outcome:
     rates = (SAMPLE_RATE, SAMPLE_RATE)
     is_late = False
     with TraceFile(plan.out / "trace.jsonl", began=recording.began) as trace:
-        async with open_session(agent, name="agent", sample_rates=rates, observers=[trace, teller.agent]) as session:
+        teller.latency.on_event("on_latency_breakdown", lambda _, data: trace.waited(data))
+        async with open_session(
+            agent,
+            name="agent",
+            sample_rates=rates,
+            observers=[trace, teller.latency, teller.agent],
+            enable_metrics=True,
+            enable_usage_metrics=True,
+        ) as session:
             await session.push(LLMRunFrame())  # the agent speaks first
             async with trio.open_nursery() as nursery:
                 for kill in plan.kills:

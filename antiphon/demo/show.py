@@ -13,6 +13,7 @@ from .callers import WISH
 from .conversation import KillAt, Outcome, Plan, hold
 from .timeline import timeline_svg
 from .transcript import Transcript, turns_table
+from .waits_table import waits_table
 
 __all__ = ["show"]
 
@@ -43,7 +44,8 @@ def _tell(plan: Plan, outcome: Outcome, width: int) -> int:
     (plan.out / "timeline.svg").write_text(timeline_svg(outcome.story), encoding="utf-8")
     print()
     print(turns_table(outcome.story, width))
-    print()
+    if waits := waits_table(outcome.story, width):
+        print(f"What the caller waited for, in seconds:\n\n{waits}")
     for name in ("conversation.wav", "trace.jsonl", "timeline.svg"):
         print(f"  {plan.out / name}")
     print()

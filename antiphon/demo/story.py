@@ -6,6 +6,8 @@ from typing import Literal
 
 import attrs
 
+from ..channels import UserBotLatencyMetricsData
+
 __all__ = ["Moment", "Speech", "Story", "Word"]
 
 Who = Literal["caller", "agent"]
@@ -35,6 +37,8 @@ class Speech:
     was_interrupted: bool = False
     understood: str | None = None
     """What the other side's recogniser made of it; None when it made nothing of it."""
+    waited: UserBotLatencyMetricsData | None = None
+    """How long the other side had waited for it, and for what; None where that wasn't measured."""
 
     @property
     def heard(self) -> str:

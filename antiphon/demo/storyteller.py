@@ -15,8 +15,10 @@ from ..channels import (
     InterruptionFrame,
     TranscriptionFrame,
     TTSTextFrame,
+    UserBotLatencyMetricsData,
     masked,
 )
+from ..turn import LatencyTracker
 from .story import Moment, Speech, Story, Who, Word
 from .transcript import Transcript
 
@@ -30,6 +32,7 @@ class _Speech:
     start: float
     words: list[Word] = attrs.field(factory=list[Word])
     was_interrupted: bool = False
+    waited: UserBotLatencyMetricsData | None = None
 
 
 @attrs.define(eq=False)
@@ -43,6 +46,8 @@ class _Side:
     speeches: list[Speech] = attrs.field(factory=list[Speech])
     understood: list[tuple[float, str]] = attrs.field(factory=list[tuple[float, str]])
     """What the other side made of it, and when."""
+    waited: UserBotLatencyMetricsData | None = None
+    """How long the other side had waited when the next speech begins."""
 
 
 class Storyteller:
@@ -56,6 +61,9 @@ class Storyteller:
         self._moments: list[Moment] = []
         self.agent = _AgentObserver(self, self.agents_side)
         self.caller = _Ear(self, self.callers_side)
+        self.latency = LatencyTracker()
+        """Of the agent's session; it stands before `agent`, so that a wait is known when the speech begins."""
+        self.latency.on_event("on_latency_breakdown", lambda _, data: self.waited(self.agents_side, data))
 
     def now(self) -> float:
         return trio.current_time() - self._began
@@ -76,7 +84,12 @@ class Storyteller:
     # ---- what the observers hear
 
     def began_speaking(self, side: _Side) -> None:
-        side.speech = _Speech(self.now())
+        side.speech = _Speech(self.now(), waited=side.waited)
+        side.waited = None
+
+    def waited(self, side: _Side, data: UserBotLatencyMetricsData) -> None:
+        """For the speech that begins."""
+        side.waited = data
 
     def planned_word(self, side: _Side, frame: TTSTextFrame) -> None:
         side.planned.append(frame)
@@ -105,7 +118,14 @@ class Storyteller:
             return
         speech, side.speech = side.speech, None
         side.speeches.append(
-            Speech(side.who, speech.start, self.now(), tuple(speech.words), was_interrupted=speech.was_interrupted)
+            Speech(
+                side.who,
+                speech.start,
+                self.now(),
+                tuple(speech.words),
+                was_interrupted=speech.was_interrupted,
+                waited=speech.waited,
+            )
         )
         if side.who == "agent":
             self._transcript.agent_ended()

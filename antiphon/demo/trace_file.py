@@ -11,7 +11,7 @@ import attrs
 import trio
 
 from ..actors import Address, Delivery, Dropped, Failure, Observer, Restart, Stall
-from ..channels import Frame, masked
+from ..channels import Frame, UserBotLatencyMetricsData, masked
 
 __all__ = ["TraceFile"]
 
@@ -52,6 +52,10 @@ class TraceFile(Observer):
 
     def stalled(self, stall: Stall) -> None:
         self._write("stalled", {"actor": stall.address.name})
+
+    def waited(self, data: UserBotLatencyMetricsData) -> None:
+        """What the caller waited for before the answer that begins."""
+        self._write("waited", _plain(data))
 
     def ended(self, outcome: object) -> None:
         self._write("ended", {"outcome": outcome if isinstance(outcome, str) else repr(outcome)})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -128,6 +129,22 @@ def test_the_interrupted_message_holds_the_words_that_were_heard(runs: dict[str,
     assert len(commits) == 1
     written, said = commits[0]
     assert written == said
+
+
+def test_each_answer_tells_what_the_caller_waited_for_in_parts_that_add_up(runs: dict[str, Run]) -> None:
+    run = runs["undisturbed"]
+    waits = [event for event in run.events() if event["event"] == "waited"]
+    assert len(waits) >= 3  # on a slow machine a turn may be judged before its words have come: then it has none
+    for wait in waits:
+        parts = {name: value for name, value in wait.items() if name not in ("time", "event", "processor", "value")}
+        assert sum(parts.values()) == pytest.approx(wait["value"], abs=1e-6)
+        assert parts["endpointing"] > 0.399
+        assert parts["inference"] >= 0.1
+    table = run.said.partition("What the caller waited for, in seconds:")[2].split("\n\n")[1].splitlines()
+    assert len(table) == 1 + len(waits)
+    for line in table[1:]:
+        total, *parts_told = [float(number) for number in re.findall(r"\d+\.\d\d", line)]
+        assert sum(parts_told) == pytest.approx(total)
 
 
 def test_a_recogniser_that_is_killed_costs_nothing_but_time(runs: dict[str, Run]) -> None:
