@@ -139,7 +139,7 @@ class TurnEnded:
 
     number: int
     seconds: float
-    """How long it lasted."""
+    """How long it lasted, to the microsecond."""
     was_interrupted: bool
     """The user cut the bot off, or the session ended in the middle of it."""
 
@@ -204,7 +204,7 @@ class ConversationTurns:
         return turns, (TurnStarted(turns.number, time),)
 
     def _ended(self, time: float, *, was_interrupted: bool) -> TurnEnded:
-        return TurnEnded(self.number, time - self.began, was_interrupted)
+        return TurnEnded(self.number, round(time - self.began, 6), was_interrupted)
 
 
 class TurnTracker(Tracker):

@@ -107,7 +107,7 @@ class Meter:
         if request is None or request.asked is None or request.first is None or request.is_shown:
             return told
         request.is_shown = True
-        data = TTFATMetricsData(self.name, now - request.asked, now - request.first, model=self.model)
+        data = TTFATMetricsData(self.name, seconds(now - request.asked), seconds(now - request.first), model=self.model)
         return (*told, *self._frame(data))
 
     def audio(self, key: Hashable, audio: bytes, sample_rate: int, now: float) -> Told:
@@ -122,7 +122,9 @@ class Meter:
             request.silence = silence
             return told
         request.silence = None
-        data = TTFAMetricsData(self.name, request.first - request.asked + silence, silence, model=self.model)
+        data = TTFAMetricsData(
+            self.name, seconds(request.first - request.asked + silence), seconds(silence), model=self.model
+        )
         return (*told, *self._frame(data))
 
     def token(self, key: Hashable, now: float) -> None:
@@ -137,14 +139,14 @@ class Meter:
         if request is None or request.token is None or request.has_sentence:
             return ()
         request.has_sentence = True
-        return self._frame(TextAggregationMetricsData(self.name, now - request.token, model=self.model))
+        return self._frame(TextAggregationMetricsData(self.name, seconds(now - request.token), model=self.model))
 
     def done(self, key: Hashable, now: float) -> Told:
         """The request has been handled, and is forgotten: the time that it took altogether."""
         request = self._requests.pop(key, None)
         if request is None:
             return ()
-        return self._frame(ProcessingMetricsData(self.name, now - request.received, model=self.model))
+        return self._frame(ProcessingMetricsData(self.name, seconds(now - request.received), model=self.model))
 
     def cancelled(self, key: Hashable | None = None) -> None:
         """It was cut and has no value; without a key, all that were under way."""
@@ -183,18 +185,23 @@ class Meter:
         """So many characters were given to a synthesis."""
         return self._frame(TTSUsageMetricsData(self.name, count, model=self.model)) if self.wants_usage else ()
 
-    def sound(self, seconds: float) -> Told:
-        """So much sound was given to a transcription."""
-        return self._frame(STTUsageMetricsData(self.name, seconds, model=self.model)) if self.wants_usage else ()
+    def sound(self, span: float) -> Told:
+        """So many seconds of sound were given to a transcription."""
+        return self._frame(STTUsageMetricsData(self.name, seconds(span), model=self.model)) if self.wants_usage else ()
 
-    def _ttfb(self, seconds: float) -> Told:
+    def _ttfb(self, span: float) -> Told:
         if self._only_initial_ttfb and self._has_told_ttfb:
             return ()
         self._has_told_ttfb = True
-        return self._frame(TTFBMetricsData(self.name, seconds, model=self.model))
+        return self._frame(TTFBMetricsData(self.name, seconds(span), model=self.model))
 
     def _frame(self, data: MetricsData) -> Told:
         return (MetricsFrame((data,)),)
+
+
+def seconds(span: float) -> float:
+    """To the microsecond: a virtual clock's spans are then exact."""
+    return round(span, 6)
 
 
 def leading_silence(audio: bytes) -> int | None:

@@ -71,9 +71,7 @@ def turns(*script: Item, direct: bool = True, pipeline: Pipeline | None = None) 
     tracker = TurnTracker()
     told: list[tuple[object, ...]] = []
     tracker.on_event("on_turn_started", lambda tracker, number: told.append((number,)))
-    tracker.on_event(
-        "on_turn_ended", lambda tracker, number, seconds, cut: told.append((number, round(seconds, 6), cut))
-    )
+    tracker.on_event("on_turn_ended", lambda tracker, number, seconds, cut: told.append((number, seconds, cut)))
     play(pipeline or Pipeline(Hears(), Hears()), script, direct=direct, observers=[tracker])
     return told
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-import attrs
 import numpy as np
 import pytest
 import trio
@@ -136,14 +135,8 @@ def run(number: int = 1) -> LLMContextFrame:
 
 
 def measured(trace: Trace) -> list[MetricsData]:
-    """All that was measured, in order, times to the microsecond."""
-    return [rounded(data) for frame in trace.down if isinstance(frame, MetricsFrame) for data in frame.data]
-
-
-def rounded(data: Any) -> MetricsData:
-    fields = {field.name: getattr(data, field.name) for field in attrs.fields(type(data))}
-    told = {name: round(value, 6) if isinstance(value, float) else value for name, value in fields.items()}
-    return type(data)(**told)  # type: ignore[no-any-return]  # its own class
+    """All that was measured, in order."""
+    return [data for frame in trace.down if isinstance(frame, MetricsFrame) for data in frame.data]
 
 
 def metrics(pipeline: Pipeline, script: Iterable[Item], **options: Any) -> list[MetricsData]:
