@@ -83,7 +83,7 @@ async def hold(plan: Plan, transcript: Transcript) -> Outcome:
     rates = (SAMPLE_RATE, SAMPLE_RATE)
     is_late = False
     with TraceFile(plan.out / "trace.jsonl", began=recording.began) as trace:
-        teller.latency.on_event("on_latency_breakdown", lambda _, data: trace.waited(data))
+        teller.latency.on_event("on_latency_breakdown", trace.waited)
         async with open_session(
             agent,
             name="agent",

@@ -63,7 +63,7 @@ class Storyteller:
         self.caller = _Ear(self, self.callers_side)
         self.latency = LatencyTracker()
         """Of the agent's session; it stands before `agent`, so that a wait is known when the speech begins."""
-        self.latency.on_event("on_latency_breakdown", lambda _, data: self.waited(self.agents_side, data))
+        self.latency.on_event("on_latency_breakdown", self.agent_was_waited_for)
 
     def now(self) -> float:
         return trio.current_time() - self._began
@@ -87,9 +87,9 @@ class Storyteller:
         side.speech = _Speech(self.now(), waited=side.waited)
         side.waited = None
 
-    def waited(self, side: _Side, data: UserBotLatencyMetricsData) -> None:
-        """For the speech that begins."""
-        side.waited = data
+    def agent_was_waited_for(self, tracker: object, data: UserBotLatencyMetricsData) -> None:
+        """The speech that begins now is one that the caller waited for."""
+        self.agents_side.waited = data
 
     def planned_word(self, side: _Side, frame: TTSTextFrame) -> None:
         side.planned.append(frame)

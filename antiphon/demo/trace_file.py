@@ -53,7 +53,7 @@ class TraceFile(Observer):
     def stalled(self, stall: Stall) -> None:
         self._write("stalled", {"actor": stall.address.name})
 
-    def waited(self, data: UserBotLatencyMetricsData) -> None:
+    def waited(self, tracker: object, data: UserBotLatencyMetricsData) -> None:
         """What the caller waited for before the answer that begins."""
         self._write("waited", _plain(data))
 

@@ -165,7 +165,7 @@ def test_a_call_is_an_answer_as_visible_as_a_token() -> None:
 @both
 @pytest.mark.rule("J42", "J43")
 def test_a_synthesis_tells_when_it_could_be_heard_and_how_long_a_sentence_took(direct: bool) -> None:
-    script = [LLMTextFrame("Yes,"), Sleep(0.25), LLMTextFrame(" friend.")]
+    script: list[Item] = [LLMTextFrame("Yes,"), Sleep(0.25), LLMTextFrame(" friend.")]
     assert metrics(Pipeline(Voice(name="tts")), script, direct=direct) == [
         TextAggregationMetricsData("tts", 0.25),
         TTSUsageMetricsData("tts", 12),
@@ -178,7 +178,7 @@ def test_a_synthesis_tells_when_it_could_be_heard_and_how_long_a_sentence_took(d
 @both
 @pytest.mark.rule("J42", "J43")
 def test_a_transcription_is_timed_from_the_end_of_speech_to_its_last_final(direct: bool) -> None:
-    script = [
+    script: list[Item] = [
         VADUserStartedSpeakingFrame(),
         Sleep(1),
         VADUserStoppedSpeakingFrame(0.2),
@@ -207,7 +207,7 @@ def test_a_transcription_is_timed_from_the_end_of_speech_to_its_last_final(direc
 @both
 @pytest.mark.rule("J42")
 def test_a_request_that_is_interrupted_has_no_value(direct: bool) -> None:
-    script = [run(1), Sleep(0.1), InterruptionFrame(), run(2)]
+    script: list[Item] = [run(1), Sleep(0.1), InterruptionFrame(), run(2)]
     found = metrics(Pipeline(Model(name="llm")), script, direct=direct)
     assert [data for data in found if isinstance(data, TTFBMetricsData)] == [
         TTFBMetricsData("llm", 0.2, model="model-1")
@@ -224,7 +224,7 @@ def test_a_request_that_dies_with_its_actor_is_timed_anew() -> None:
 
 @pytest.mark.rule("J42")
 def test_a_session_may_want_only_the_first_time_to_a_first_byte() -> None:
-    script = [run(1), Sleep(5), run(2)]
+    script: list[Item] = [run(1), Sleep(5), run(2)]
     found = metrics(Pipeline(Model(name="llm")), script, report_only_initial_ttfb=True)
     assert [type(data) for data in found].count(TTFBMetricsData) == 1
     assert [type(data) for data in found].count(TTFATMetricsData) == 2

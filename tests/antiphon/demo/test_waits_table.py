@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import re
+from typing import Any, cast
 
 import attrs
 import pytest
@@ -17,7 +18,7 @@ from tests.seeds import seeds
 
 
 def waited(**parts: float) -> UserBotLatencyMetricsData:
-    return UserBotLatencyMetricsData("latency", value=sum(parts.values()), **parts)
+    return UserBotLatencyMetricsData("latency", value=sum(parts.values()), **cast(Any, parts))
 
 
 def story(*waits: UserBotLatencyMetricsData | None) -> Story:
