@@ -41,7 +41,7 @@ from antiphon.channels import (
     VADUserStoppedSpeakingFrame,
 )
 from antiphon.scenarios import Item, Sleep, play
-from antiphon.turn import LatencyTracker, LLMContextAggregatorPair
+from antiphon.turn import LatencyTracker, LLMContextAggregatorPair, TurnTracker
 from antiphon.turn.latency import LAST, NEXT, Part, Stage
 from tests.actors.notes import both
 from tests.seeds import seeds
@@ -375,24 +375,30 @@ class Says(Actor):
         await self.push(TTSTextFrame(self.text, offset_ns=0, context_id="1"), TTSStoppedFrame("1"), frame)
 
 
+def agent() -> Pipeline:
+    pair = LLMContextAggregatorPair(LLMContext())
+    llm = ScriptedLLM(lambda context: ["Hello my friend."], first_token_secs=0.2, token_secs=0.05)
+    return Pipeline(pair.user, llm, Says(), AudioOutput(end_silence=0.0), pair.assistant)
+
+
+def says(words: str, at: float) -> list[Item]:
+    """A user who speaks for 0.7 s, from then on."""
+    return [
+        VADUserStartedSpeakingFrame(0.2, at),
+        Sleep(0.7),
+        TranscriptionFrame(words, finalized=True),
+        Sleep(0.2),
+        VADUserStoppedSpeakingFrame(STOP_SECS, at + 0.9),
+    ]
+
+
 @both
 @pytest.mark.rule("J44", "J45")
 def test_a_whole_agent_is_measured_without_being_asked(direct: bool) -> None:
     tracker = LatencyTracker()
     told: list[UserBotLatencyMetricsData] = []
     tracker.on_event("on_latency_breakdown", lambda tracker, data: told.append(data))
-    pair = LLMContextAggregatorPair(LLMContext())
-    llm = ScriptedLLM(lambda context: ["Hello my friend."], first_token_secs=0.2, token_secs=0.05)
-    pipeline = Pipeline(pair.user, llm, Says(), AudioOutput(end_silence=0.0), pair.assistant)
-    script: list[Item] = [
-        VADUserStartedSpeakingFrame(0.2, 0.0),
-        Sleep(0.7),
-        TranscriptionFrame("Hi there", finalized=True),
-        Sleep(0.2),
-        VADUserStoppedSpeakingFrame(STOP_SECS, 0.9),
-        Sleep(5.0),
-    ]
-    trace = play(pipeline, script, direct=direct, observers=[tracker])
+    trace = play(agent(), [*says("Hi there", 0.0), Sleep(5.0)], direct=direct, observers=[tracker])
     began = next(each.time for each in trace.deliveries if isinstance(each.frame, BotStartedSpeakingFrame))
     (data,) = told
     assert data.value == pytest.approx(began - 0.7)
@@ -401,6 +407,34 @@ def test_a_whole_agent_is_measured_without_being_asked(direct: bool) -> None:
     assert (parts["endpointing"], parts["inference"], parts["synthesis"]) == (0.2, 0.2, 0.1)
     assert parts["aggregation"] > 0.09  # two more words
     assert "pipeline" not in parts
+
+
+@both
+@pytest.mark.rule("J41")
+def test_the_turn_of_an_agent_that_is_cut_off_ends_when_the_user_started(direct: bool) -> None:
+    alone = play(agent(), [*says("Hi there", 0.0), Sleep(4.0)], direct=direct)
+    bot = next(each.time for each in alone.deliveries if isinstance(each.frame, BotStartedSpeakingFrame))
+    for moment in (0.05, 0.1, 0.15):  # it speaks for 0.2 s
+        user = bot + moment
+        ended: list[tuple[int, float, bool]] = []
+        tracker = TurnTracker()
+        tracker.on_event("on_turn_ended", lambda tracker, *turn, ended=ended: ended.append(turn))
+        play(
+            agent(),
+            [*says("Hi there", 0.0), Sleep(user - 0.9), *says("Wait", user), Sleep(4.0)],
+            direct=direct,
+            observers=[tracker],
+        )
+        assert ended[0] == (1, pytest.approx(user), True), f"{moment} s into the answer"
+
+
+@both
+@pytest.mark.rule("J40")
+def test_trackers_change_nothing(direct: bool) -> None:
+    script = [*says("Hi there", 0.0), Sleep(1.6), *says("Wait", 2.5), Sleep(5.0)]
+    alone = play(agent(), script, direct=direct)
+    watched = play(agent(), script, direct=direct, observers=[LatencyTracker(), TurnTracker()])
+    assert watched.digest == alone.digest
 
 
 @pytest.mark.rule("J44", "J45")
