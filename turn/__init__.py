@@ -1,6 +1,7 @@
 """Who may speak: voice activity, the beginning and the end of turns, and the pair that keeps the context."""
 
 from .latency import LatencyTracker as LatencyTracker, LatencyWatch as LatencyWatch
+from .latency_metrics import LatencyMetrics as LatencyMetrics
 from .pair import (
     AssistantHalf as AssistantHalf,
     LLMContextAggregatorPair as LLMContextAggregatorPair,

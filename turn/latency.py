@@ -288,8 +288,12 @@ class LatencyTracker(Tracker):
         """Whose measurement it is, in the breakdown."""
         self.watch = LatencyWatch()
         """What is known of the present wait."""
+        self.latest: UserBotLatencyMetricsData | None = None
+        """The last measurement."""
+        self.count = 0
+        """How many there were."""
         self._connected: int | None = None
-        """When the client came; None again when anybody has spoken."""
+        """When the client came."""
         self._anybody_spoke = False
 
     def delivered(self, delivery: Delivery) -> None:
@@ -325,7 +329,8 @@ class LatencyTracker(Tracker):
         self._anybody_spoke = True
 
     def _measured(self, parts: Mapping[Part, int]) -> None:
-        data = metrics(self.name, parts)
+        data = self.latest = metrics(self.name, parts)
+        self.count += 1
         self.tell("on_latency_measured", data.value)
         self.tell("on_latency_breakdown", data)
 

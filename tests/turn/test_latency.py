@@ -28,6 +28,7 @@ from antiphon.channels import (
     LLMFullResponseEndFrame,
     LLMFullResponseStartFrame,
     LLMTextFrame,
+    MetricsFrame,
     OutputResumeFrame,
     TranscriptionFrame,
     TTSAudioRawFrame,
@@ -40,8 +41,8 @@ from antiphon.channels import (
     VADUserStartedSpeakingFrame,
     VADUserStoppedSpeakingFrame,
 )
-from antiphon.scenarios import Item, Sleep, play
-from antiphon.turn import LatencyTracker, LLMContextAggregatorPair, TurnTracker
+from antiphon.scenarios import Item, Kill, Sleep, play
+from antiphon.turn import LatencyMetrics, LatencyTracker, LLMContextAggregatorPair, TurnTracker
 from antiphon.turn.latency import LAST, NEXT, Part, Stage
 from tests.actors.notes import both
 from tests.seeds import seeds
@@ -426,6 +427,27 @@ def test_the_turn_of_an_agent_that_is_cut_off_ends_when_the_user_started(direct:
             observers=[tracker],
         )
         assert ended[0] == (1, pytest.approx(user), True), f"{moment} s into the answer"
+
+
+@both
+@pytest.mark.rule("J44")
+def test_the_waits_are_metrics_where_the_session_wants_metrics(direct: bool) -> None:
+    def sent(*, wanted: bool) -> tuple[list[UserBotLatencyMetricsData], list[object]]:
+        told: list[UserBotLatencyMetricsData] = []
+        tracker = LatencyTracker()
+        tracker.on_event("on_latency_breakdown", lambda tracker, data: told.append(data))
+        pipeline = Pipeline(LatencyMetrics(tracker, name="metrics"), agent())
+        script: list[Item] = [*says("Hi there", 0.0), Sleep(4.0), *says("And you?", 4.9), Sleep(4.0)]
+        script += [BotStartedSpeakingFrame(), Kill("metrics"), BotStartedSpeakingFrame()]  # which answer nobody
+        trace = play(pipeline, script, direct=direct, observers=[tracker], enable_metrics=wanted)
+        frames = [each.frame for each in trace.deliveries if isinstance(each.frame, MetricsFrame)]
+        found = [data for frame in frames for data in frame.data if isinstance(data, UserBotLatencyMetricsData)]
+        return told, list(found)
+
+    told, found = sent(wanted=True)
+    assert len(told) == 2
+    assert found == told
+    assert sent(wanted=False)[1] == []
 
 
 @both
