@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import attrs
 
@@ -19,6 +19,7 @@ from ..channels import (
     AggregatedTextFrame,
     BotStartedSpeakingFrame,
     ClientConnectedFrame,
+    Frame,
     FunctionCallCancelFrame,
     FunctionCallResultFrame,
     FunctionCallsStartedFrame,
@@ -243,6 +244,34 @@ class LatencyWatch:
         return attrs.evolve(self, stage=Stage.WORDED, since=time, parts=parts)
 
 
+KINDS: Mapping[type[Frame], Sight | None] = {
+    VADUserStartedSpeakingFrame: Sight.VAD_STARTED,
+    VADUserStoppedSpeakingFrame: Sight.VAD_STOPPED,
+    UserStartedSpeakingFrame: Sight.USER_STARTED,
+    UserStoppedSpeakingFrame: Sight.JUDGED,
+    TranscriptionFrame: Sight.TRANSCRIBED,
+    LLMContextFrame: Sight.ASKED,
+    LLMFullResponseStartFrame: Sight.OPENED,
+    LLMTextFrame: Sight.WROTE,
+    FunctionCallsStartedFrame: Sight.CALLED,
+    FunctionCallResultFrame: Sight.RETURNED,
+    FunctionCallCancelFrame: Sight.RETURNED,
+    AggregatedTextFrame: Sight.TO_BE_SPOKEN,
+    TTSTextFrame: None,
+    TTSStartedFrame: Sight.TO_BE_SPOKEN,
+    TTSAudioRawFrame: Sight.SOUNDED,
+    BotStartedSpeakingFrame: Sight.BOT_STARTED,
+    InterruptionFrame: Sight.CUT,
+    OutputResumeFrame: Sight.RESUMED,
+    ClientConnectedFrame: Sight.CONNECTED,
+}
+OFTEN = (LLMTextFrame, TTSAudioRawFrame)
+"""Frames that are many, and tell nothing while nobody waits."""
+
+WHILE_WAITING = KindOf(KINDS)
+WHILE_IDLE = KindOf({**KINDS, **dict.fromkeys(OFTEN, None)})
+
+
 class LatencyTracker(Tracker):
     """Measures what the user waits for the bot's voice, and for what: `open_session(..., observers=[tracker])`.
 
@@ -258,32 +287,9 @@ class LatencyTracker(Tracker):
         "on_latency_breakdown",
         "on_first_bot_speech_latency",
     )
-    kinds: ClassVar[KindOf[Any]] = KindOf(
-        {
-            VADUserStartedSpeakingFrame: Sight.VAD_STARTED,
-            VADUserStoppedSpeakingFrame: Sight.VAD_STOPPED,
-            UserStartedSpeakingFrame: Sight.USER_STARTED,
-            UserStoppedSpeakingFrame: Sight.JUDGED,
-            TranscriptionFrame: Sight.TRANSCRIBED,
-            LLMContextFrame: Sight.ASKED,
-            LLMFullResponseStartFrame: Sight.OPENED,
-            LLMTextFrame: Sight.WROTE,
-            FunctionCallsStartedFrame: Sight.CALLED,
-            FunctionCallResultFrame: Sight.RETURNED,
-            FunctionCallCancelFrame: Sight.RETURNED,
-            AggregatedTextFrame: Sight.TO_BE_SPOKEN,
-            TTSTextFrame: None,
-            TTSStartedFrame: Sight.TO_BE_SPOKEN,
-            TTSAudioRawFrame: Sight.SOUNDED,
-            BotStartedSpeakingFrame: Sight.BOT_STARTED,
-            InterruptionFrame: Sight.CUT,
-            OutputResumeFrame: Sight.RESUMED,
-            ClientConnectedFrame: Sight.CONNECTED,
-        }
-    )
 
     def __init__(self, *, name: str = "latency") -> None:
-        super().__init__()
+        super().__init__(WHILE_IDLE)
         self.name = name
         """Whose measurement it is, in the breakdown."""
         self.watch = LatencyWatch()
@@ -295,12 +301,6 @@ class LatencyTracker(Tracker):
         self._connected: int | None = None
         """When the client came."""
         self._anybody_spoke = False
-
-    def delivered(self, delivery: Delivery) -> None:
-        # While nobody waits, tokens and sound, which are many, tell nothing.
-        kind = self.kinds[type(delivery.frame)]
-        if kind is not None and (self.watch.stage is not Stage.IDLE or kind not in OFTEN):
-            super().delivered(delivery)
 
     def see(self, kind: Sight, delivery: Delivery) -> None:
         frame, time = delivery.frame, microseconds(delivery.time)
@@ -322,6 +322,7 @@ class LatencyTracker(Tracker):
                 if kind in (Sight.VAD_STARTED, Sight.USER_STARTED):
                     self._anybody_spoke = True
                 self.watch = self.watch.step(kind, time)
+        self.kinds = WHILE_IDLE if self.watch.stage is Stage.IDLE else WHILE_WAITING
 
     def _first_speech(self, time: int) -> None:
         if self._connected is not None and not self._anybody_spoke:
@@ -333,9 +334,6 @@ class LatencyTracker(Tracker):
         self.count += 1
         self.tell("on_latency_measured", data.value)
         self.tell("on_latency_breakdown", data)
-
-
-OFTEN = (Sight.WROTE, Sight.SOUNDED)
 
 
 def is_empty(frame: object) -> bool:

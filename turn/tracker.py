@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import inspect
 import logging
+import math
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, Generic, TypeVar, overload
 
@@ -26,7 +27,7 @@ _log = logging.getLogger("antiphon")
 class KindOf(dict[type, Kind | None], Generic[Kind]):
     """What a type of frame means; of a type that isn't named, what its nearest base means. None is nothing."""
 
-    def __init__(self, kinds: Mapping[type[Frame], Kind]) -> None:
+    def __init__(self, kinds: Mapping[type[Frame], Kind | None]) -> None:
         super().__init__(kinds)
         self._named = dict(kinds)
 
@@ -45,10 +46,12 @@ class Tracker(Observer):
 
     events: ClassVar[tuple[str, ...]] = ()
     """The names of the events."""
-    kinds: ClassVar[KindOf[Any]]
-    """Which frames matter."""
 
-    def __init__(self) -> None:
+    def __init__(self, kinds: KindOf[Any]) -> None:
+        self.kinds = kinds
+        """Which frames matter now."""
+        self.deadline = math.inf
+        """When `wait` is to be called, with the first delivery then or later."""
         self._sightings = Sightings()
         self._listeners: dict[str, list[Callable[..., object]]] = {}
 
@@ -74,13 +77,19 @@ class Tracker(Observer):
         return handler
 
     def delivered(self, delivery: Delivery) -> None:
+        if delivery.time >= self.deadline:
+            self.wait(delivery.time)
         kind = self.kinds[type(delivery.frame)]
         if kind is not None and self._sightings.is_first(delivery):
             self.see(kind, delivery)
 
     def see(self, kind: Any, delivery: Delivery) -> None:
         """A frame that matters, where it is first seen."""
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__}.see: say what follows from a frame that matters.")
+
+    def wait(self, time: float) -> None:
+        """The deadline has come. A tracker that sets one says what follows."""
+        self.deadline = math.inf
 
     def tell(self, name: str, *payload: object) -> None:
         """Call the handlers of an event."""

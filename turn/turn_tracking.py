@@ -11,7 +11,7 @@ from __future__ import annotations
 import enum
 import math
 from collections.abc import Mapping
-from typing import Any, ClassVar, TypeAlias
+from typing import ClassVar, TypeAlias
 
 import attrs
 
@@ -207,6 +207,22 @@ class ConversationTurns:
         return TurnEnded(self.number, round(time - self.began, 6), was_interrupted)
 
 
+KINDS = KindOf(
+    {
+        StartFrame: Sight.STARTED,
+        UserStartedSpeakingFrame: Sight.USER_STARTED,
+        BotStartedSpeakingFrame: Sight.BOT_STARTED,
+        BotStoppedSpeakingFrame: Sight.BOT_STOPPED,
+        InterruptionFrame: Sight.CUT,
+        OutputPauseFrame: Sight.HELD,
+        OutputResumeFrame: Sight.RESUMED,
+        EndFrame: Sight.ENDED,
+        StopFrame: Sight.ENDED,
+        CancelFrame: Sight.ENDED,
+    }
+)
+
+
 class TurnTracker(Tracker):
     """Numbers the turns of a conversation: `open_session(..., observers=[tracker])`.
 
@@ -216,32 +232,16 @@ class TurnTracker(Tracker):
     """
 
     events: ClassVar[tuple[str, ...]] = ("on_turn_started", "on_turn_ended")
-    kinds: ClassVar[KindOf[Any]] = KindOf(
-        {
-            StartFrame: Sight.STARTED,
-            UserStartedSpeakingFrame: Sight.USER_STARTED,
-            BotStartedSpeakingFrame: Sight.BOT_STARTED,
-            BotStoppedSpeakingFrame: Sight.BOT_STOPPED,
-            InterruptionFrame: Sight.CUT,
-            OutputPauseFrame: Sight.HELD,
-            OutputResumeFrame: Sight.RESUMED,
-            EndFrame: Sight.ENDED,
-            StopFrame: Sight.ENDED,
-            CancelFrame: Sight.ENDED,
-        }
-    )
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__(KINDS)
         self.turns = ConversationTurns()
         """What is known so far."""
         self._speaking: set[str | None] = set()
         """The destinations where the bot speaks."""
 
-    def delivered(self, delivery: Delivery) -> None:
-        if delivery.time >= self.turns.deadline:
-            self._tell(self.turns.wait(delivery.time))
-        super().delivered(delivery)
+    def wait(self, time: float) -> None:
+        self._tell(self.turns.wait(time))
 
     def see(self, kind: Sight, delivery: Delivery) -> None:
         frame, time = delivery.frame, delivery.time
@@ -262,6 +262,7 @@ class TurnTracker(Tracker):
 
     def _tell(self, step: tuple[ConversationTurns, tuple[Fact, ...]]) -> None:
         self.turns, facts = step
+        self.deadline = self.turns.deadline
         for fact in facts:
             match fact:
                 case TurnStarted():
