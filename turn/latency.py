@@ -183,8 +183,6 @@ class LatencyWatch:
     """What is known of one wait. Times in microseconds."""
 
     stage: Stage = Stage.IDLE
-    began: int = 0
-    """When the user's speech ended."""
     since: int = 0
     """Up to when the time is booked."""
     parts: Mapping[Part, int] = attrs.field(factory=dict[Part, int], hash=False)
@@ -200,7 +198,7 @@ class LatencyWatch:
         if self.turn and self.turn == self.measured:
             return self
         parts = {Part.ENDPOINTING: time - began}
-        return attrs.evolve(self, stage=Stage.ENDED, began=began, since=time, parts=parts)
+        return attrs.evolve(self, stage=Stage.ENDED, since=time, parts=parts)
 
     def spoken(self, time: int) -> tuple[LatencyWatch, Mapping[Part, int] | None]:
         """The bot begins to speak. The parts, if it answers."""

@@ -490,6 +490,53 @@ def test_whatever_the_times_are_the_parts_are_exact_and_add_up_to_the_wait() -> 
                 assert abs(told[part] - round(span * 1e6)) <= 1, f"seed {seed}: {part}"
 
 
+ANYTHING = (
+    VADUserStartedSpeakingFrame,
+    VADUserStoppedSpeakingFrame,
+    UserStartedSpeakingFrame,
+    UserStoppedSpeakingFrame,
+    LLMFullResponseStartFrame,
+    TTSStartedFrame,
+    BotStartedSpeakingFrame,
+    BotStoppedSpeakingFrame,
+    InterruptionFrame,
+    OutputResumeFrame,
+    ClientConnectedFrame,
+    lambda: TranscriptionFrame("so"),
+    lambda: LLMTextFrame("so"),
+    lambda: LLMContextFrame(CONTEXT),
+    lambda: FunctionCallsStartedFrame(()),
+    lambda: FunctionCallResultFrame("book", "c1", {}, "booked"),
+    lambda: TTSAudioRawFrame(bytes(640), sample_rate=16000),
+)
+
+
+@pytest.mark.rule("J44")
+def test_in_whatever_order_frames_come_the_parts_of_a_wait_add_up_and_none_is_negative() -> None:
+    measured = 0
+    for seed in seeds(100, each_counts=20):
+        dice = random.Random(seed)
+        time, ended, timeline = 1.0, 0.0, list[tuple[float, Frame]]()
+        began: list[tuple[float, float]] = []
+        for _ in range(60):
+            time += dice.choice((0.0, 0.02, dice.randrange(1, 500_000) / 1e6))
+            frame: Frame = dice.choice(ANYTHING)()
+            if isinstance(frame, VADUserStoppedSpeakingFrame):
+                frame, ended = stop(time)[1], time - STOP_SECS
+            elif isinstance(frame, BotStartedSpeakingFrame):
+                began.append((time, ended))
+            timeline.append((time, frame))
+        told = heard(*timeline, direct=bool(seed % 2))
+        waits = {round(1e6 * (bot - user)) for bot, user in began}
+        for data in told.breakdowns:
+            parts = [round(1e6 * getattr(data, part.value)) for part in Part]
+            assert min(parts) >= 0, f"seed {seed}: {data}"
+            assert sum(parts) == round(1e6 * data.value), f"seed {seed}: {data}"
+            assert any(abs(sum(parts) - wait) <= 1 for wait in waits), f"seed {seed}: {data}"
+            measured += 1
+    assert measured > 50
+
+
 def test_each_stage_can_be_reached_and_knows_what_it_is_waiting_for() -> None:
     reached = {stage for row in NEXT.values() for _, stage in row.values()} | {Stage.ENDED, Stage.WORDLESS}
     assert reached == set(Stage)
