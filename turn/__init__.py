@@ -1,6 +1,6 @@
 """Who may speak: voice activity, the beginning and the end of turns, and the pair that keeps the context."""
 
-from .latency import LatencyTracker as LatencyTracker, LatencyWatch as LatencyWatch
+from .latency import LatencyTracker as LatencyTracker
 from .latency_metrics import LatencyMetrics as LatencyMetrics
 from .pair import (
     AssistantHalf as AssistantHalf,
@@ -8,12 +8,7 @@ from .pair import (
     UserHalf as UserHalf,
 )
 from .tracker import KindOf as KindOf, Tracker as Tracker
-from .turn_tracking import (
-    ConversationTurns as ConversationTurns,
-    TurnEnded as TurnEnded,
-    TurnStarted as TurnStarted,
-    TurnTracker as TurnTracker,
-)
+from .turn_tracking import TurnTracker as TurnTracker
 from .vad import (
     VAD as VAD,
     VADParams as VADParams,

@@ -40,7 +40,7 @@ from ..channels import (
 )
 from .tracker import KindOf, Tracker
 
-__all__ = ["LatencyTracker", "LatencyWatch"]
+__all__ = ["LatencyTracker"]
 
 
 class Part(enum.Enum):

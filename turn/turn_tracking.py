@@ -30,7 +30,7 @@ from ..channels import (
 )
 from .tracker import KindOf, Tracker
 
-__all__ = ["ConversationTurns", "TurnEnded", "TurnStarted", "TurnTracker"]
+__all__ = ["TurnTracker"]
 
 BOT_SILENCE_SECS = 2.5
 """How long the bot may pause before its turn is over."""

@@ -22,8 +22,8 @@ from antiphon.channels import (
     VADUserStartedSpeakingFrame,
 )
 from antiphon.scenarios import Item, Kill, Sleep, play
-from antiphon.turn import ConversationTurns, TurnEnded, TurnTracker
-from antiphon.turn.turn_tracking import NEXT, Phase, Sight
+from antiphon.turn import TurnTracker
+from antiphon.turn.turn_tracking import NEXT, ConversationTurns, Phase, Sight, TurnEnded
 from tests.actors.notes import both
 
 SPOKEN: tuple[Item, ...] = (BotStartedSpeakingFrame(), Sleep(1.0), BotStoppedSpeakingFrame())
