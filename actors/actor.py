@@ -176,6 +176,11 @@ class Actor:
         return self._in_session("now").dispatcher.observers.now()
 
     @property
+    def timestamp(self) -> str:
+        """Now, as ISO 8601 in UTC, for people and models. In virtual time sessions begin in 1970."""
+        return self._in_session("timestamp").dispatcher.observers.timestamp()
+
+    @property
     def random(self) -> random_module.Random:
         """Randomness from the session's seed, this actor's name and its incarnation."""
         if self._random is None:

@@ -6,6 +6,7 @@ import inspect
 import logging
 import time
 from collections.abc import Iterable
+from datetime import UTC, datetime
 from typing import cast
 
 import trio
@@ -58,11 +59,17 @@ class Observers(list[Observer]):
         # Trio's own clock, but for what it costs to ask it.
         self.clock = trio.current_time if virtual else time.perf_counter
         self.began = self.clock()
+        self._wall_began = 0.0 if virtual else time.time()
         self._seq = 0
 
     def now(self) -> float:
         """Seconds since the session began."""
         return self.clock() - self.began
+
+    def timestamp(self) -> str:
+        """Now, as ISO 8601 in UTC. In virtual time sessions begin in 1970, so that a trace doesn't depend on the day."""
+        moment = datetime.fromtimestamp(self._wall_began + self.now(), UTC)
+        return moment.isoformat(timespec="milliseconds")
 
     def next_seq(self) -> int:
         """The number of the next delivery."""

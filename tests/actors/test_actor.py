@@ -20,7 +20,7 @@ from antiphon.channels import (
     TranscriptionFrame,
     UserStartedSpeakingFrame,
 )
-from antiphon.scenarios import Trace, play
+from antiphon.scenarios import Sleep, Trace, play
 
 
 @attrs.frozen
@@ -239,3 +239,16 @@ class TakesQuestions(Actor):
     @on(StartFrame)
     def begin(self, frame: StartFrame) -> None:
         self.random.random()
+
+
+def test_the_timestamp_is_the_session_clock_as_a_date() -> None:
+    seen: list[str] = []
+
+    @actor
+    class Stamps(Actor):
+        @on(TextFrame)
+        def stamp(self, frame: TextFrame) -> None:
+            seen.append(self.timestamp)
+
+    play(Pipeline(Stamps()), [Sleep(61.5), TextFrame("x")])
+    assert seen == ["1970-01-01T00:01:01.500+00:00"]
