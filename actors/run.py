@@ -36,6 +36,9 @@ def run(
     idle_timeout: float | None = 300.0,
     stall_timeout: float | None = 5.0,
     heartbeat: float | None = None,
+    enable_metrics: bool = False,
+    enable_usage_metrics: bool = False,
+    report_only_initial_ttfb: bool = False,
 ) -> int:
     """Run a pipeline until it ends; SIGINT and SIGTERM cancel it, and nobody speaking for 5 minutes
     does. Arguments are those of `open_session`.
@@ -61,6 +64,9 @@ def run(
                     idle_timeout=idle_timeout,
                     stall_timeout=stall_timeout,
                     heartbeat=heartbeat,
+                    enable_metrics=enable_metrics,
+                    enable_usage_metrics=enable_usage_metrics,
+                    report_only_initial_ttfb=report_only_initial_ttfb,
                 ) as session:
                     nursery.start_soon(_watch, received, session, signals)
                     await session.wait()

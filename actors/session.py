@@ -129,7 +129,6 @@ class Session:
         pipeline: Pipeline,
         *,
         name: str | None,
-        sample_rates: tuple[int, int],
         outside: Door,
         observers: Iterable[Observer],
         direct: bool,
@@ -139,6 +138,7 @@ class Session:
         idle_timeout: float | None,
         stall_timeout: float | None,
         heartbeat: float | None,
+        start: StartFrame,
     ) -> None:
         self.name = name
         self.seed = seed
@@ -156,7 +156,7 @@ class Session:
             self, stall_timeout=stall_timeout, heartbeat=heartbeat, idle_timeout=idle_timeout
         )
         self.timers = Timers(self.spawn)
-        self.lifecycle = Lifecycle(self, StartFrame(*sample_rates))
+        self.lifecycle = Lifecycle(self, start)
         self.on_failed: Callable[[], None] = lambda: None
         self._on_failure = on_failure
         self._outside = outside
@@ -418,6 +418,9 @@ async def open_session(
     idle_timeout: float | None = None,
     stall_timeout: float | None = 5.0,
     heartbeat: float | None = None,
+    enable_metrics: bool = False,
+    enable_usage_metrics: bool = False,
+    report_only_initial_ttfb: bool = False,
 ) -> AsyncIterator[Session]:
     """Bring a pipeline to life; leaving the block ends it, an exception or a cancellation cancels it.
 
@@ -438,6 +441,8 @@ async def open_session(
       can't be ended; where it stands is logged, with its stack. None is never.
     - `heartbeat`: every so many seconds a HeartbeatFrame goes through the pipeline, and it is reported when none has
       come out for ten times as long. None is never.
+    - `enable_metrics`: services send MetricsFrame with the times that they take; with `enable_usage_metrics`, with what
+      they use. `report_only_initial_ttfb`: of the times to a first byte, each tells only its first.
     """
     if not isinstance(pipeline, Pipeline):
         raise ConfigurationError(
@@ -453,7 +458,6 @@ async def open_session(
     session = Session(
         pipeline,
         name=name,
-        sample_rates=sample_rates,
         outside=LiveDoor() if outside is None else outside,
         observers=observers,
         direct=direct,
@@ -463,6 +467,12 @@ async def open_session(
         idle_timeout=idle_timeout,
         stall_timeout=stall_timeout,
         heartbeat=heartbeat,
+        start=StartFrame(
+            *sample_rates,
+            enable_metrics=enable_metrics,
+            enable_usage_metrics=enable_usage_metrics,
+            report_only_initial_ttfb=report_only_initial_ttfb,
+        ),
     )
     await trio.lowlevel.checkpoint_if_cancelled()
     raised: BaseException | None = None

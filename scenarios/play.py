@@ -45,6 +45,9 @@ def play(
     direct: bool = True,
     limit: float = 3600.0,
     observers: Iterable[Observer] = (),
+    enable_metrics: bool = False,
+    enable_usage_metrics: bool = False,
+    report_only_initial_ttfb: bool = False,
 ) -> Trace:
     """Run a pipeline in virtual time over a script and tell what happened; never raises for what the pipeline does.
 
@@ -53,7 +56,7 @@ def play(
     timer waits, or until `limit` virtual seconds have passed. Then it is cancelled, unless the script has ended it:
     an actor sees
     EndFrame only if the script holds one. The seed decides the order of tasks, the actors' randomness and the jitter
-    of restarts.
+    of restarts. `enable_metrics` and the like are those of `open_session`.
     Raises `ConfigurationError` for a pipeline that can't work and `TypeError` for an item that is none.
     """
     items = list(script)
@@ -68,7 +71,14 @@ def play(
         session: Session | None = None
         try:
             async with open_session(
-                pipeline, outside=NoDoor(), observers=(recorder, *observers), direct=direct, seed=seed
+                pipeline,
+                outside=NoDoor(),
+                observers=(recorder, *observers),
+                direct=direct,
+                seed=seed,
+                enable_metrics=enable_metrics,
+                enable_usage_metrics=enable_usage_metrics,
+                report_only_initial_ttfb=report_only_initial_ttfb,
             ) as session:
                 began = trio.current_time()
                 for item in items:

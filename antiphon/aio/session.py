@@ -264,6 +264,9 @@ async def open_session(
     idle_timeout: float | None = None,
     stall_timeout: float | None = 5.0,
     heartbeat: float | None = None,
+    enable_metrics: bool = False,
+    enable_usage_metrics: bool = False,
+    report_only_initial_ttfb: bool = False,
 ) -> AsyncGenerator[Session]:
     """Bring a pipeline to life in an asyncio program; leaving the block ends it, an exception or a cancellation cancels
     it. Arguments are those of `antiphon.open_session`.
@@ -291,6 +294,9 @@ async def open_session(
                 idle_timeout=idle_timeout,
                 stall_timeout=stall_timeout,
                 heartbeat=heartbeat,
+                enable_metrics=enable_metrics,
+                enable_usage_metrics=enable_usage_metrics,
+                report_only_initial_ttfb=report_only_initial_ttfb,
             )
         )
         raised: BaseException | None = None
