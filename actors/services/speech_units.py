@@ -104,7 +104,7 @@ class OpenContext:
     samples: int = 0
     """Sound that has left."""
     began: float = 0.0
-    """Session time of its first sound."""
+    """Session time of its first sound; behind a context whose sound can't be over, the time when it is."""
     last_offset: int = 0
     """Of its last word, nanoseconds."""
     characters: int = 0

@@ -83,6 +83,10 @@ def _strings(values: Iterable[str]) -> tuple[str, ...]:
     return tuple(values)
 
 
+def _filters(values: Iterable[TextFilter]) -> tuple[TextFilter, ...]:
+    return tuple(values)
+
+
 @actor
 class TTSService(Actor):
     """Base of synthesisers. Speaks LLM text unit by unit, and TTSSpeakFrame.
@@ -110,7 +114,8 @@ class TTSService(Actor):
         default="sentence", kw_only=True, validator=attrs.validators.in_(("sentence", "token"))
     )
     """`"token"`: text is asked for as it comes, by services that take it piece by piece."""
-    text_filters: Iterable[TextFilter] = attrs.field(default=(), kw_only=True)
+    text_filters: Iterable[TextFilter] = attrs.field(default=(), kw_only=True, converter=_filters)
+    """What takes out of a text what isn't said, in this order."""
     text_transforms: Mapping[str, Transform] = attrs.field(factory=dict[str, Transform], kw_only=True)
     """By type of text, or `"*"` for all: how a text is said."""
     skip_text_types: Iterable[str] = attrs.field(default=(), kw_only=True, converter=_strings)
@@ -150,6 +155,8 @@ class TTSService(Actor):
     bot_speaks: bool = durable(False)
     cut_epoch: int = durable(0)
     """The newest epoch whose interruption was handled."""
+    plays_until: float = durable(0.0)
+    """Session time before which the sound of the contexts that are closed can't be over."""
     measured: tuple[int, float] = durable((0, 0.0))
     """Characters and seconds of what was said whole."""
     has_reported_ttfb: bool = durable(False)
@@ -244,11 +251,11 @@ class TTSService(Actor):
             self._go_on()
 
     @on(LLMFullResponseStartFrame)
-    async def begin_response(self, frame: LLMFullResponseStartFrame) -> None:
+    def begin_response(self, frame: LLMFullResponseStartFrame) -> tuple[Effect, ...]:
         effects = self._flush() if self.in_response else ()
         self._close_text()
         self.in_response, self.skips, self.late = True, bool(frame.skip_tts), {}
-        await self._send(*effects, *self._in_order(frame))
+        return (*effects, *self._in_order(frame))
 
     @on(LLMTextFrame)
     def read(self, frame: LLMTextFrame) -> tuple[Effect, ...]:
@@ -430,6 +437,8 @@ class TTSService(Actor):
         speech, _ = self._speech_of(piece, ())
         if not speech or self.is_unusable:
             return ()
+        # Tokens were asked for already, so their sentence ends here; what is only gathered goes on behind this.
+        effects = self._end_tokens() if self.text_aggregation == "token" else ()
         self._close_text()
         # Its class, or whoever sent it, may say that it mustn't be interrupted.
         interruptible = frame.interruptible and not isinstance(frame, Uninterruptible)
@@ -439,7 +448,7 @@ class TTSService(Actor):
             items.append(Send(LLMAssistantPushAggregationFrame(), context.epoch, immune=not interruptible))
         self.to_do = (*self.to_do, *items)
         self._go_on()
-        return ()
+        return effects
 
     def _read_token(self, text: str) -> tuple[Effect, ...]:
         """Ask for text as it comes; its words are still told sentence by sentence."""
@@ -704,7 +713,7 @@ class TTSService(Actor):
                 request.take(chunk)  # it had left before a restart
                 continue
             if chunk and not self.opened.samples:
-                self.opened = attrs.evolve(self.opened, rate=request.rate, began=self.now)
+                self.opened = attrs.evolve(self.opened, rate=request.rate, began=max(self.now, self.plays_until))
             effects: tuple[Effect, ...] = ()
             if unit is not None and self.gives_word_times:
                 effects, is_beyond = self._tell_words(unit, request, self.opened.samples + len(chunk) // 2)
@@ -877,6 +886,7 @@ class TTSService(Actor):
         if opened.samples:
             characters, seconds = self.measured
             self.measured = (characters + opened.characters, seconds + opened.samples / opened.rate)
+            self.plays_until = opened.began + opened.samples / opened.rate
             return (stopped,)
         if is_cut:
             return (stopped,)
@@ -985,7 +995,7 @@ class TTSService(Actor):
         cut = [item for item in self.to_do if isinstance(item, SpeechUnit) and item.context.interruptible]
         opened = self.opened if self.opened is not None and self.opened.context.interruptible else None
         self.gathered, self.memories, self.text_context, self.token_at = "", (), None, None
-        self.in_response, self.skips = False, False
+        self.in_response, self.skips, self.plays_until = False, False, 0.0
         self.to_do = uncut(self.to_do)
         self._forget_requests(cut)
         if opened is not None:

@@ -127,6 +127,19 @@ def test_tokens_are_asked_for_as_they_come_and_told_by_sentence(direct: bool) ->
     assert len({frame.segment_id for frame in trace.down if isinstance(frame, TTSTextFrame)}) == 2
 
 
+@both
+@pytest.mark.rule("H2", "H7")
+def test_speech_between_tokens_ends_their_sentence(direct: bool) -> None:
+    start, *tokens, end = response("One two three four.")
+    trace = speak(
+        [start, *tokens[:2], TTSSpeakFrame("Wait."), *tokens[2:], end],
+        text_aggregation="token",
+        in_contexts=True,
+        direct=direct,
+    )
+    assert words(trace.down) == ["One", "two", "Wait.", "three", "four."]
+
+
 @pytest.mark.rule("H2")
 def test_tokens_are_only_for_services_that_take_text_in_pieces() -> None:
     with pytest.raises(ConfigurationError, match="whole units"):
@@ -370,6 +383,16 @@ def test_each_word_has_its_place_in_the_sound_of_its_context(in_contexts: bool, 
 
 @both
 @pytest.mark.rule("H24")
+def test_words_of_the_next_context_come_when_the_sound_of_this_one_is_over(direct: bool) -> None:
+    trace = speak([(TTSSpeakFrame("One two."), TTSSpeakFrame("Three."))], direct=direct)
+    assert [frame.pts for frame in trace.down if isinstance(frame, TTSTextFrame)] == [
+        *[100_000_000, 400_000_000, 700_000_000]
+    ]
+    assert [frame.offset_ns for frame in trace.down if isinstance(frame, TTSTextFrame)] == [0, 300_000_000, 0]
+
+
+@both
+@pytest.mark.rule("H24")
 def test_words_wait_for_their_sound(direct: bool) -> None:
     trace = speak(response("One two."), paced=True, direct=direct)
     assert words_heard(trace) == [(0.1, "One"), (0.4, "two.")]
@@ -559,3 +582,10 @@ def test_settings_hold_for_what_is_asked_later_and_those_of_others_pass(direct: 
     assert [frame for frame in trace.down if isinstance(frame, (TTSUpdateSettingsFrame, LLMUpdateSettingsFrame))] == [
         *others
     ]
+
+
+# ---- measurements
+
+
+async def measured(*frames: Frame, **start: bool) -> list[object]:
+    """What is measured in a session whose StartFrame asks for it."""
