@@ -329,6 +329,7 @@ class AssistantHalf(Actor):
         self.thought = None
         yield from self._close(outcome)
         yield from self._enter_all()
+        yield from self._settle_rest()
         self._forget_stray()
         if self.flushed < self.epoch:
             self.flushed = self.epoch  # no HeardFrame comes any more
@@ -443,6 +444,16 @@ class AssistantHalf(Actor):
             if call.run is not None:
                 yield self._tell(call.run)
         self._forget_done()
+
+    def _settle_rest(self) -> Iterator[Effect]:
+        """The session is over, and whoever ran these calls has told nothing of them: it died, or was given up."""
+        for call in self.calls:
+            if call.settlement is None:
+                is_async = not call.call.cancel_on_interruption
+                yield self._commit(
+                    "call result", settlement=Settlement(call.call.tool_call_id, "cancelled", is_async=is_async)
+                )
+        self.calls = ()
 
     def _call(self, call_id: str) -> Call | None:
         return next((call for call in self.calls if call.call.tool_call_id == call_id), None)

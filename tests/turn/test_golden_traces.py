@@ -25,6 +25,7 @@ from antiphon.channels import (
     VADUserStoppedSpeakingFrame as VADStop,
 )
 from antiphon.scenarios import Item, Kill, Sleep, Trace, play
+from antiphon.turn import UserTurnStoppedMessage
 
 from .golden import by_handler, cascade, expected, lines_of, realtime, speech
 
@@ -358,7 +359,8 @@ def test_a_realtime_model_with_a_late_transcript_an_interruption_and_an_answer_t
         "on_user_turn_stopped",
         "on_assistant_turn_stopped",
     ]
-    assert all(message.content is None for name, _, message in (each for each in told if len(each) == 3))
+    stopped = [event.payload[1] for event in trace.events if event.name == "on_user_turn_stopped"]
+    assert all(isinstance(each, UserTurnStoppedMessage) and each.content is None for each in stopped)
 
 
 @both
