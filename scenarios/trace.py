@@ -37,6 +37,8 @@ class Trace:
     digest: str
     """SHA-256 of the canonical trace, in hexadecimal."""
     stalls: tuple[Stall, ...] = ()
+    history: tuple[object, ...] = ()
+    """All that was told, deliveries, drops, events and the rest, in the order in which it happened."""
 
     def handled_by(self, name: str) -> tuple[object, ...]:
         """The frames and messages whose handling an actor began, in order."""
@@ -96,6 +98,7 @@ class TraceRecorder(Observer):
             ended=ended,
             digest=digest_of([*self.all, durable, ended]),
             stalls=tuple(self.stalls),
+            history=tuple(self.all),
         )
 
     def _out_at(self, end: str) -> tuple[Frame, ...]:
