@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import attrs
@@ -39,6 +39,8 @@ class Trace:
     stalls: tuple[Stall, ...] = ()
     history: tuple[object, ...] = ()
     """All that was told, deliveries, drops, events and the rest, in the order in which it happened."""
+    logged: tuple[str, ...] = ()
+    """What the logger `antiphon` was given from INFO on, as `LEVEL text`; the digest doesn't hold it."""
 
     def handled_by(self, name: str) -> tuple[object, ...]:
         """The frames and messages whose handling an actor began, in order."""
@@ -84,7 +86,13 @@ class TraceRecorder(Observer):
     def ended(self, outcome: object) -> None:
         self.all.append(outcome)
 
-    def trace(self, *, durable: Mapping[str, Mapping[str, object]], ended: str | BaseException) -> Trace:
+    def trace(
+        self,
+        *,
+        durable: Mapping[str, Mapping[str, object]],
+        ended: str | BaseException,
+        logged: Iterable[str] = (),
+    ) -> Trace:
         """All of it as a `Trace`."""
         return Trace(
             down=self._out_at("sink"),
@@ -99,6 +107,7 @@ class TraceRecorder(Observer):
             digest=digest_of([*self.all, durable, ended]),
             stalls=tuple(self.stalls),
             history=tuple(self.all),
+            logged=tuple(logged),
         )
 
     def _out_at(self, end: str) -> tuple[Frame, ...]:

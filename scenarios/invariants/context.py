@@ -158,7 +158,7 @@ def _note(content: str) -> Mapping[str, Any]:
 
 def snapshots_are_well_formed(told: Conversation) -> Iterator[Finding]:
     """What the model is given has one outcome for each call, right behind it, and no id twice."""
-    for each in told.select(LLMContextFrame):
+    for each in told.select(LLMContextFrame, by=told.user):
         for why in _faults(each.frame.context.messages):
             yield Finding.at(each, why)
 
