@@ -109,7 +109,7 @@ def conservation(told: Conversation) -> Iterator[Finding]:
             yield Finding.at(dropped.delivery, f"it was dropped for no known reason: {dropped.reason}")
     for failure in told.trace.failures:
         failed = failure.delivery
-        if failed is None or told.has_failed or isinstance(failed.frame, PASS_BY_THEMSELVES):
+        if failed is None or told.is_broken_off or isinstance(failed.frame, PASS_BY_THEMSELVES):
             continue
         is_cut = any(epoch > failed.epoch and step.time >= failed.time for epoch, step in told.steps.items())
         if not _goes_on(told, failed) and (is_immune(failed) or not is_cut):

@@ -111,7 +111,7 @@ def calls_have_outcomes(told: Conversation) -> Iterator[Finding]:
         for why in _faults(version.context.messages):
             yield Finding(time, f"in version {version.number} {why}", (version.context,))
     context = told.context
-    if context is None or told.has_failed or not told.assistant:
+    if context is None or told.is_broken_off or not told.assistant:
         return
     announced = {call.tool_call_id for call in _announced(told)}
     final = _final_notes(context.messages)
