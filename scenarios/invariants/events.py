@@ -154,7 +154,7 @@ def recommended_once(told: Conversation) -> Iterator[Finding]:
         return
     if len(lines) > 1:
         yield Finding(told.ends_at, f"the realtime mode was recommended {len(lines)} times", tuple(lines))
-    announced = told.select(LLMServiceMetadataFrame, RealtimeServiceMetadataFrame, at=told.user)
+    announced = told.select(LLMServiceMetadataFrame, RealtimeServiceMetadataFrame)
     if not any(announces_realtime(each.frame) for each in announced):
         yield Finding(told.ends_at, "the realtime mode was recommended, and no realtime service is there", tuple(lines))
     if is_realtime(told):

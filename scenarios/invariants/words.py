@@ -126,20 +126,24 @@ def every_transcript_once(told: Conversation) -> Iterator[Finding]:
 
 
 def _mismatch(told: Conversation, those: list[Written], pieces: list[Said]) -> Mismatch | None:
-    """What is typed is a message of its own, or part of what is said."""
+    """What is typed is a message of its own, or part of what is said, before or behind words that came late."""
+    by_hand = typed(told)
     whole = "".join(each.text for each in those)
-    with_typed = sorted((*pieces, *typed(told)), key=lambda each: each.seq)
+    with_typed = sorted((*pieces, *by_hand), key=lambda each: each.seq)
     found = mismatch(whole, with_typed, is_cut_off=told.is_broken_off)
-    if found is None or not typed(told):
+    if found is None or not by_hand:
         return found
-    left = Counter(each.text for each in typed(told))
-    spoken = ""
+    left = Counter(each.text for each in by_hand)
+    spoken: list[str] = []
     for each in those:
         if left[each.text] > 0:
             left[each.text] -= 1
         else:
-            spoken += each.text
-    return mismatch(spoken, pieces, is_cut_off=told.is_broken_off)
+            spoken.append(each.text)
+    rest = "".join(spoken)
+    for text in left.elements():
+        rest = rest.replace(text, "", 1)
+    return mismatch(rest, pieces, is_cut_off=told.is_broken_off)
 
 
 def _of(found: Mismatch, told: Conversation, who: str) -> Finding:
