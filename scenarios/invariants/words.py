@@ -18,7 +18,6 @@ from ...channels import (
     UserStartedSpeakingFrame,
     UserStoppedSpeakingFrame,
 )
-from ...turn.context_owner import FlushTimeout
 from ...turn.peer_messages import Flushed
 from .complaint import Finding
 from .context import rewritings
@@ -29,7 +28,7 @@ from .spoken import (
     Written,
     edges,
     first_of,
-    flush_failed,
+    gave_up_the_flush,
     heard,
     is_realtime,
     mismatch,
@@ -45,7 +44,7 @@ __all__: list[str] = []
 
 def spoken_order(told: Conversation) -> Iterator[Finding]:
     """Who began to speak first stands first, and what was cut off stands before what cut it off."""
-    if any(flush_failed(told)):
+    if gave_up_the_flush(told):
         return
     yield from _answers_before_their_replies(told)
     if not is_realtime(told):
@@ -102,7 +101,7 @@ def _nothing_before_the_flush(told: Conversation) -> Iterator[Finding]:
         )
         for each in written(told):
             cause = each.told.cause
-            if not each.is_of_user or cause is None or isinstance(cause.frame, FlushTimeout):
+            if not each.is_of_user or cause is None:
                 continue
             if cut.seq < cause.seq < end:
                 why = f"{_content(each)!r} was written before what the interruption {cut.frame.epoch} had cut"
