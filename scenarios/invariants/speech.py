@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from ...channels import (
     BotBackchannelFrame,
@@ -131,7 +131,7 @@ def speaking_is_sound(told: Conversation) -> Iterator[Finding]:
             yield Finding(start, f"the bot was said to speak from {start:.3f} s to {stop:.3f} s, and no sound left")
 
 
-def _are_held_up(chunks: list[Seen[OutputAudioRawFrame]]) -> bool:
+def _are_held_up(chunks: Sequence[Seen[OutputAudioRawFrame]]) -> bool:
     """Whether somebody behind the output took sound in heaps: then when it was played can't be told."""
     return any(
         one.time == other.time and one.frame is not other.frame and one.receiver == other.receiver
