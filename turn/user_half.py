@@ -380,7 +380,7 @@ class UserHalf(ContextOwner):
             yield frame
             return
         speaks = self.latest_run.is_live or self.slots.open is not None or self.bot_is_speaking
-        if speaks and self.params.allow_interruptions:
+        if speaks and self.params.allow_interruptions and not self.has_ended:
             yield from self.interruption_begins(self.epoch + 1, by_user=True)
             yield Interrupt()
         self.exchange += 1

@@ -13,6 +13,7 @@ import pytest
 from antiphon import Actor, Address, Pipeline, To, actor, on
 from antiphon.actors import Effect
 from antiphon.channels import (
+    Frame,
     FunctionCallFromLLM,
     FunctionCallInProgressFrame,
     FunctionCallResultFrame,
@@ -22,6 +23,7 @@ from antiphon.channels import (
     LLMFullResponseEndFrame,
     LLMFullResponseStartFrame,
     LLMTextFrame,
+    SpeechControlParamsFrame,
     TranscriptionFrame,
     VADUserStartedSpeakingFrame,
     VADUserStoppedSpeakingFrame,
@@ -171,7 +173,12 @@ def run_frames(trace: Trace) -> list[LLMContextFrame]:
     return [frame for frame in trace.down if isinstance(frame, LLMContextFrame)]
 
 
-def events(trace: Trace, *names: str) -> list[tuple[str, tuple[object, ...]]]:
+def out(trace: Trace) -> list[Frame]:
+    """What left at the end, but for what strategies tell of themselves."""
+    return [frame for frame in trace.down if not isinstance(frame, SpeechControlParamsFrame)]
+
+
+def events(trace: Trace, *names: str) -> list[tuple[str, tuple[Any, ...]]]:
     """Those of these names, with what they tell; without names, all."""
     return [(event.name, event.payload) for event in trace.events if not names or event.name in names]
 
