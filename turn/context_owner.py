@@ -178,6 +178,10 @@ class ContextOwner(Actor):
         )
         yield Up(ErrorFrame(told, processor=str(self.address)))
         self.flushed = self.awaited
+        if self.slots.open is not None:  # it was cut, whatever becomes of the news
+            yield from self.let(
+                self.policy().closed(self.slots, ResponseClosed(self.slots.open.response_id, "interrupted"))
+            )
         yield from self.release()
         yield from self.pay_run()
 

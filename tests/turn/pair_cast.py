@@ -10,14 +10,17 @@ from typing import Any
 import attrs
 import pytest
 
-from antiphon import Actor, Address, Pipeline, To, actor, on
-from antiphon.actors import Effect
+from antiphon import Actor, Address, Both, Pipeline, To, actor, on
+from antiphon.actors import Effect, Effects
 from antiphon.channels import (
+    BotStartedSpeakingFrame,
     Frame,
     FunctionCallFromLLM,
     FunctionCallInProgressFrame,
     FunctionCallResultFrame,
     FunctionCallsStartedFrame,
+    HeardFrame,
+    InterruptionFrame,
     LLMContext,
     LLMContextFrame,
     LLMFullResponseEndFrame,
@@ -25,6 +28,7 @@ from antiphon.channels import (
     LLMTextFrame,
     SpeechControlParamsFrame,
     TranscriptionFrame,
+    TTSTextFrame,
     VADUserStartedSpeakingFrame,
     VADUserStoppedSpeakingFrame,
 )
@@ -115,6 +119,22 @@ BETWEEN = Between(name="between")
 def do(*effects: Effect) -> To:
     """From between the halves."""
     return To(Address("between"), Do(effects))
+
+
+@actor
+class Mouth(Actor):
+    """An output: each piece of text is heard when it comes. From the second interruption on it says what more was heard."""
+
+    partial: tuple[tuple[str, str], ...] = ()
+    going_on: tuple[str, ...] = ()
+
+    @on(LLMTextFrame)
+    def speak(self, frame: LLMTextFrame) -> Effects:
+        return [Both(BotStartedSpeakingFrame()), TTSTextFrame(frame.text.strip(), context_id="1")]
+
+    @on(InterruptionFrame)
+    def cut(self, frame: InterruptionFrame) -> Effects:
+        return Both(HeardFrame(self.epoch, (), self.partial if self.epoch > 1 else (), self.going_on))
 
 
 # ---- calls

@@ -7,7 +7,7 @@ from typing import Any
 import attrs
 import pytest
 
-from antiphon import Actor, Both, actor, on
+from antiphon import Actor, actor, on
 from antiphon.actors import Effects
 from antiphon.channels import (
     AggregatedTextFrame,
@@ -55,6 +55,7 @@ from .pair_cast import (
     RS,
     START,
     STOP,
+    Mouth,
     X,
     announced,
     both,
@@ -320,22 +321,6 @@ def test_the_assistant_half_swallows_what_is_for_it_and_passes_on_the_rest() -> 
 
 
 # ---- interruptions
-
-
-@actor
-class Mouth(Actor):
-    """An output: each piece of text is heard when it comes. From the second interruption on it says what more was heard."""
-
-    partial: tuple[tuple[str, str], ...] = ()
-    going_on: tuple[str, ...] = ()
-
-    @on(LLMTextFrame)
-    def speak(self, frame: LLMTextFrame) -> Effects:
-        return [Both(BotStartedSpeakingFrame()), TTSTextFrame(frame.text.strip(), context_id="1")]
-
-    @on(InterruptionFrame)
-    def cut(self, frame: InterruptionFrame) -> Effects:
-        return Both(HeardFrame(self.epoch, (), self.partial if self.epoch > 1 else (), self.going_on))
 
 
 BARGE_IN: list[Item] = [*said("hi"), RS, X("Hello"), X("my"), START, Sleep(0.1), final("wait"), STOP]
