@@ -64,7 +64,7 @@ from ..channels import (
     UserImageRawFrame,
 )
 from .attachments import file_message, image_message
-from .call_entries import call_messages, result_text
+from .call_entries import call_messages, place_of, result_text
 from .events import AssistantBackchannelMessage, AssistantThoughtMessage, HalfView
 from .joining import Part, join
 from .pair_params import LLMAssistantAggregatorParams
@@ -355,6 +355,9 @@ class AssistantHalf(Actor):
     @on(FunctionCallInProgressFrame)
     def enter(self, frame: FunctionCallInProgressFrame) -> Iterator[Effect]:
         call = self._call(frame.tool_call_id)
+        if call is None and place_of(self.context, frame.tool_call_id) is not None:
+            log.warning("%s: %s stands in the context already; it isn't entered again.", self.address, _named(frame))
+            return
         if call is None:
             made = FunctionCallFromLLM(
                 frame.function_name,
@@ -659,5 +662,5 @@ class AssistantHalf(Actor):
         return HalfView(self.address, self.context, any(call.settlement is None for call in self.calls))
 
 
-def _named(frame: FunctionCallResultFrame | FunctionCallCancelFrame) -> str:
+def _named(frame: FunctionCallInProgressFrame | FunctionCallResultFrame | FunctionCallCancelFrame) -> str:
     return f"{frame.function_name} ({frame.tool_call_id})"

@@ -4,8 +4,8 @@ everybody, the model and the output too.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Iterable
+from typing import Any, cast
 
 import attrs
 import pytest
@@ -79,7 +79,7 @@ def pair_of(context: LLMContext | None = None, **settings: Any) -> LLMContextAgg
 
 
 def talk(
-    script: Sequence[Item],
+    script: Iterable[object],
     *,
     between: Iterable[Actor] = (),
     context: LLMContext | None = None,
@@ -91,7 +91,7 @@ def talk(
     """The script, through a pair with these actors between its halves."""
     pair = pair_of(context, **settings)
     pipeline = Pipeline(pair.user, *between, pair.assistant, max_restarts=9)
-    return play(pipeline, list(script), direct=direct, seed=seed, limit=limit)
+    return play(pipeline, cast("list[Item]", list(script)), direct=direct, seed=seed, limit=limit)
 
 
 # ---- who stands between the halves

@@ -68,7 +68,7 @@ BOT, SILENT = BotStartedSpeakingFrame(), BotStoppedSpeakingFrame()
 NOTE = {"role": "developer", "content": "note"}
 CUT_IN: list[Item] = [*said("hi"), BOT, RS, X("Hello"), START]
 """The output has spoken, so it will say what was heard of what the second turn cuts."""
-UNCUT = {"allow_interruptions": False}
+UNCUT: dict[str, Any] = {"allow_interruptions": False}
 
 
 def run_times(trace: Trace) -> list[float]:
