@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import logging
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 import trio
 
-from antiphon import Pipeline
+from antiphon import Actor, Down, Pipeline, Up, actor, on
+from antiphon.actors.services.function_calls import FunctionCallParams
+from antiphon.actors.services.scripted import Call, ScriptedLLM, Step
 from antiphon.channels import (
     BotStartedSpeakingFrame,
     BotStoppedSpeakingFrame,
@@ -19,6 +22,7 @@ from antiphon.channels import (
     FunctionCallResultFrame,
     FunctionCallResultProperties,
     InterruptionFrame,
+    LLMContext,
     LLMContextFrame,
     LLMMessagesAppendFrame,
     LLMMessagesTransformFrame,
@@ -400,3 +404,42 @@ def test_whoever_hears_an_event_sees_whether_calls_are_in_progress(half: str) ->
     first: list[Item] = [*said("hi"), *replied("Hello")]
     play(Pipeline(pair.user, pair.assistant), [*first, *CALL, *first, result_of(), *first], limit=60)
     assert seen == [False, True, False]
+
+
+@actor
+class Camera(Actor):
+    """Answers each request with an image."""
+
+    @on(UserImageRequestFrame)
+    def take(self, frame: UserImageRequestFrame) -> Down:
+        return Down(UserImageRawFrame(b"123", size=(1, 1), user_id=frame.user_id, text=frame.text, request=frame))
+
+
+async def look(params: FunctionCallParams) -> None:
+    """Asks for an image and leaves its result to that."""
+    call_id = params.tool_call_id
+    request = UserImageRequestFrame("u1", "what is it?", tool_call_id=call_id, result_callback=params.result_callback)
+    await params.push(Up(request))
+
+
+def ask_and_tell(context: LLMContext) -> Iterator[Step | str]:
+    if any(message["role"] == "tool" for message in context.messages):
+        yield "A dot."
+    else:
+        yield Call("look")
+
+
+@pytest.mark.rule("G33")
+@both
+def test_a_function_may_leave_its_result_to_the_image_that_it_asks_for(direct: bool) -> None:
+    pair = pair_of()
+    llm = ScriptedLLM(ask_and_tell, name="llm")
+    llm.register_function("look", look)
+    pipeline = Pipeline(Camera(), pair.user, llm, pair.assistant)
+    trace = play(pipeline, [*said("hi"), Sleep(5)], direct=direct, limit=20)
+    assert [role for role, _ in written(trace)] == ["user", "assistant", "tool", "user", "assistant"]
+    assert (outcome_of_all(trace), written(trace)[-1]) == (["COMPLETED"], ("assistant", "A dot."))
+
+
+def outcome_of_all(trace: Trace) -> list[str]:
+    return [text for role, text in written(trace) if role == "tool"]
