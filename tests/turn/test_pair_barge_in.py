@@ -72,7 +72,9 @@ HI: list[Item] = [*said("hi"), Sleep(0.8)]
 
 
 def epoch(trace: Trace) -> int:
-    return max((frame.epoch or 0 for frame in trace.handled_by("user") if isinstance(frame, InterruptionFrame)), default=0)
+    return max(
+        (frame.epoch or 0 for frame in trace.handled_by("user") if isinstance(frame, InterruptionFrame)), default=0
+    )
 
 
 # ---- who begins
