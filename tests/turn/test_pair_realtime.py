@@ -24,6 +24,7 @@ from antiphon.channels import (
     LLMMessagesAppendFrame,
     LLMRunFrame,
     LLMServiceMetadataFrame,
+    OutputPauseFrame,
     ProposedUserStartedSpeakingFrame,
     RealtimeServiceMetadataFrame,
     STTMetadataFrame,
@@ -160,6 +161,14 @@ def test_an_announcement_in_the_middle_of_an_answer_holds_behind_it() -> None:
 
 
 SPEECH = SpeechTimeoutUserTurnStopStrategy()
+
+
+@pytest.mark.rule("F7")
+@both
+def test_behind_the_announcement_nobody_is_held_back_any_more(direct: bool) -> None:
+    trace = realtime([REALTIME, START, Sleep(1)], mode="auto", direct=direct, false_interruption_timeout=2.0)
+    assert not any(isinstance(frame, OutputPauseFrame) for frame in trace.down)
+    assert trace.durable["user"]["awaited"] == 1
 
 
 @pytest.mark.rule("F7")
