@@ -210,7 +210,7 @@ class UserHalf(ContextOwner):
 
     @on(HalfStarted)
     def check_mode(self, message: HalfStarted) -> None:
-        if message.mode != self.mode:
+        if (message.mode or None) != (self.mode or None):  # False is None by choice
             raise HalvesDisagree(
                 f"{self.address} has realtime_service_mode={self.mode!r}, its assistant half {message.mode!r}: each would wait for"
                 " the other to write. Give both the same, or make them by LLMContextAggregatorPair."

@@ -120,9 +120,14 @@ def test_but_may_be_one_of_a_cascade(mode: Any) -> None:
 @pytest.mark.rule("F2")
 @both
 def test_halves_of_different_modes_fail_at_the_start(direct: bool) -> None:
-    user = UserHalf(LLMContext(), mode=F_F, assistant=Address("assistant"), name="user")
-    trace = play(Pipeline(user, AssistantHalf(Address("user"), name="assistant")), [], direct=direct, limit=10)
-    assert isinstance(first_cause(trace), RuntimeError)
+    def start(users: Any, assistants: Any) -> Trace:
+        user = UserHalf(LLMContext(), mode=users, assistant=Address("assistant"), name="user")
+        assistant = AssistantHalf(Address("user"), mode=assistants, name="assistant")
+        return play(Pipeline(user, assistant), [], direct=direct, limit=10)
+
+    assert isinstance(first_cause(start(F_F, None)), RuntimeError)
+    assert isinstance(first_cause(start(None, F_T)), RuntimeError)
+    assert [start(*modes).ended for modes in ((False, None), (F_F, F_F))] == ["cancelled"] * 2
 
 
 @pytest.mark.parametrize(
