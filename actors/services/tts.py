@@ -568,7 +568,7 @@ class TTSService(Actor):
         for unit in units if self.ahead is None or self.streams_contexts else units[: self.ahead]:
             before = self.asked.get(unit.id)
             speech = unit.speech[before or 0 :]
-            if speech and (before is None or not unit.is_whole or len(unit.speech) > before):
+            if speech:
                 self.asked[unit.id] = len(unit.speech)
                 self._ask_for(unit, speech, is_first=before is None)
         for item in self.to_do:

@@ -21,6 +21,7 @@ from antiphon.actors.services.speech_units import (
 )
 from antiphon.channels import (
     AggregatedTextProgressFrame,
+    EndFrame,
     Frame,
     FunctionCallInProgressFrame,
     InterruptionFrame,
@@ -201,6 +202,15 @@ def test_what_waits_behind_speech_stays_there(options: Any, direct: bool) -> Non
     others = [call, end, TextFrame("x")]
     trace = killed([start, *tokens, *others, Sleep(0.2), KILL], direct=direct, **options)
     assert list(trace.down[-3:]) == others
+
+
+@both
+@ways
+@pytest.mark.rule("H22")
+def test_a_session_that_ends_meanwhile_ends_behind_the_rest(options: Any, direct: bool) -> None:
+    for moment in (0.05, 0.25, 1.0):
+        trace = killed([*response(ANSWER), EndFrame(), Sleep(moment), KILL], direct=direct, paces=True, **options)
+        assert (" ".join(words(trace.down)), trace.ended) == (ANSWER, "ended"), moment
 
 
 @actor
