@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 import pytest
@@ -169,6 +170,26 @@ def test_an_interruption_while_it_is_down_is_not_forgotten(options: Any, direct:
     assert words(trace.down)[-1] == "Yes."
     assert words(trace.down)[:-1] == ANSWER.split()[: len(words(trace.down)) - 1] or not options.get("word_times", True)
     assert "nine." not in words(trace.down)
+
+
+@actor
+class Records(ScriptedTTS):
+    """Writes down what it is asked for."""
+
+    asked_for: Callable[[str], None] = print
+
+    def ask(self, unit: SpeechUnit) -> None:
+        self.asked_for(unit.speech)
+        super().ask(unit)
+
+
+@both
+@pytest.mark.rule("H40")
+def test_what_was_cut_while_it_was_down_is_not_asked_for_again(direct: bool) -> None:
+    asked: list[str] = []
+    script: list[Item] = [TTSSpeakFrame("Old."), (KILL, InterruptionFrame()), TTSSpeakFrame("New.")]
+    play(Pipeline(Records(asked.append, name="tts")), script, direct=direct)
+    assert asked == ["Old.", "New."]
 
 
 @both
