@@ -38,6 +38,12 @@ from antiphon.channels import (
     TTSTextFrame,
     TTSUpdateSettingsFrame,
 )
+from antiphon.channels.metrics import (
+    MetricsData,
+    TextAggregationMetricsData,
+    TTFBMetricsData,
+    TTSUsageMetricsData,
+)
 from antiphon.scenarios import Item, Sleep, play
 from tests.actors.services.voices import (
     both,
@@ -215,7 +221,7 @@ def test_what_is_changed_for_the_voice_is_shown_and_written_as_it_was(direct: bo
 
 
 @both
-@pytest.mark.rule("H7", "H9")
+@pytest.mark.rule("H7")
 def test_an_answer_that_is_not_to_be_spoken_waits_behind_speech_and_comes_in_order(direct: bool) -> None:
     silent = [
         LLMFullResponseStartFrame(skip_tts=True),
@@ -587,5 +593,31 @@ def test_settings_hold_for_what_is_asked_later_and_those_of_others_pass(direct: 
 # ---- measurements
 
 
-async def measured(*frames: Frame, **start: bool) -> list[object]:
-    """What is measured in a session whose StartFrame asks for it."""
+def measured(script: list[Item], *, direct: bool, **start: Any) -> list[MetricsData]:
+    trace = play(Pipeline(voice()), script, direct=direct, **start)
+    return [each for frame in trace.down if isinstance(frame, MetricsFrame) for each in frame.data]
+
+
+@both
+def test_what_is_measured_is_what_the_session_asks_for(direct: bool) -> None:
+    script: list[Item] = [START, LLMTextFrame("One "), Sleep(0.5), LLMTextFrame("two. "), LLMTextFrame("Three."), END]
+    assert measured(script, direct=direct) == []
+    usage = measured(script, direct=direct, enable_usage_metrics=True)
+    assert usage == [TTSUsageMetricsData("tts", 8), TTSUsageMetricsData("tts", 6)]
+    assert [attrs.evolve(each, value=round(each.value, 6)) for each in timed(script, direct=direct)] == [
+        TextAggregationMetricsData("tts", 0.5),
+        TTFBMetricsData("tts", 0.1),
+    ]
+
+
+def timed(script: list[Item], *, direct: bool, **start: Any) -> list[TextAggregationMetricsData | TTFBMetricsData]:
+    """Times that took any."""
+    found = measured(script, direct=direct, enable_metrics=True, **start)
+    return [each for each in found if isinstance(each, (TextAggregationMetricsData, TTFBMetricsData)) and each.value]
+
+
+@both
+def test_only_the_first_time_to_sound_may_be_wanted(direct: bool) -> None:
+    script: list[Item] = [TTSSpeakFrame("One."), TTSSpeakFrame("Two.")]
+    assert len(timed(script, direct=direct)) == 2
+    assert len(timed(script, direct=direct, report_only_initial_ttfb=True)) == 1
