@@ -79,6 +79,8 @@ MUTES: tuple[tuple[type[UserMuteStrategy[object]], ...], ...] = (
     (AlwaysUserMuteStrategy,),
     (FirstSpeechUserMuteStrategy,),
 )  # type: ignore[assignment]  # each has a state of its own kind
+CHUNK = 0.1
+"""Seconds of sound that the output hands over at once: longer than usual, since nothing here is about the length of chunks."""
 LIMIT = 300.0
 """Virtual seconds after which a conversation hangs."""
 
@@ -120,7 +122,7 @@ class Conversation:
             false_interruption_timeout=1.5 if self.resumes else None,
             vad=None,
         )
-        output = AudioOutput(name="output")
+        output = AudioOutput(chunk=CHUNK, name="output")
         if self.hears_and_speaks:
             recommended = ExternalUserTurnStrategies(enable_interruptions=self.allow_interruptions)
             model = SeededS2S(
