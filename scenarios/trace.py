@@ -115,8 +115,8 @@ class TraceRecorder(Observer):
 def digest_of(values: object) -> str:
     """SHA-256 of values in a canonical form that is the same in each process.
 
-    Fields by `repr`, bytes by length and hash, callables by qualified name, exceptions by type, times in integer
-    microseconds.
+    Fields by `repr`, bytes by length and hash, callables by qualified name, exceptions and what has no `repr` of its own by
+    type, times in integer microseconds.
     """
     sha = hashlib.sha256()
     for piece in _canonical(values):
@@ -158,5 +158,7 @@ def _canonical(value: Any) -> Iterator[str]:
     elif isinstance(value, (set, frozenset)):
         yield "set"
         yield from sorted("|".join(_canonical(inner)) for inner in value)
+    elif type(value).__repr__ is object.__repr__:
+        yield f"object {type(value).__qualname__}"  # its repr would name a place in memory
     else:
         yield repr(value)
