@@ -12,11 +12,13 @@ from collections.abc import Iterator
 from typing import Any, Literal, TypeAlias
 
 import attrs
+import numpy as np
 import trio
 
 from ..actors import After, Both, Down, Effect, actor, durable, on
 from ..actors.services.function_calls import FunctionCaller, FunctionCallParams, RequestedCall
 from ..actors.services.llm import Answer, AnswerFailed, LLMService
+from ..actors.services.scripted_tts import tone_of
 from ..channels import (
     Frame,
     FunctionCallResultProperties,
@@ -35,7 +37,7 @@ from ..channels import (
     TTSTextFrame,
 )
 
-__all__ = ["AnswerPlan", "Begin", "CallPlan", "Emit", "SeededLLM", "SeededS2S", "answer_plan"]
+__all__ = ["AnswerPlan", "Begin", "CallPlan", "Ear", "Emit", "SeededLLM", "SeededS2S", "answer_plan"]
 
 Outcome: TypeAlias = Literal["result", "nothing", "raises", "never", "news"]
 
@@ -260,7 +262,7 @@ class SeededS2S(FunctionCaller):
             offset = round(message.at * WORD_SECS * 1e9)
             yield Down(TTSTextFrame(word, None, offset, context_id=context))
         for _ in range(round(WORD_SECS / 0.1)):
-            yield Down(TTSAudioRawFrame(bytes(2 * RATE // 10), context, sample_rate=RATE))
+            yield Down(TTSAudioRawFrame(tone_of(word, 0.1, RATE), context, sample_rate=RATE))
         if not self.word_times and word.endswith("."):
             yield Down(TTSTextFrame(_sentence(words, message.at), context_id=context))
         yield After(pause, _Say(message.number, message.at + 1))
@@ -288,3 +290,41 @@ def _sentence(words: tuple[tuple[str, float], ...], last: int) -> str:
     """The sentence that ends with that word."""
     first = max((at + 1 for at in range(last) if words[at][0].endswith(".")), default=0)
     return " ".join(word for word, _ in words[first : last + 1])
+
+
+# ---- who listens
+
+
+class Ear:
+    """A device that knows each word by its sound, and when it was first heard."""
+
+    def __init__(self) -> None:
+        self.heard: dict[int, float] = {}
+        """The tones that were heard, and the second of the session in which each was first, in order."""
+        self._began: float | None = None
+
+    def open(self, sample_rate: int) -> None:
+        if self._began is None:
+            self._began = trio.current_time()
+
+    def write(self, audio: bytes, at: float) -> None:
+        assert self._began is not None
+        samples = np.frombuffer(audio, "<i2")
+        changes = np.flatnonzero(np.diff(samples)) + 1
+        for level in samples[[0, *changes]]:
+            if level:
+                self.heard.setdefault(int(level), at - self._began)
+
+    def close(self) -> None: ...
+
+    def has_heard(self, word: str) -> bool:
+        """Whether any of this word was heard."""
+        return _tone(word) in self.heard
+
+    def when(self, word: str) -> float:
+        """When its first sound was heard, seconds of the session. Raises `KeyError` for a word that wasn't."""
+        return self.heard[_tone(word)]
+
+
+def _tone(word: str) -> int:
+    return int.from_bytes(tone_of(word, 1 / RATE, RATE), "little", signed=True)

@@ -16,6 +16,7 @@ import attrs
 from ..actors import Backoff, Both, Effect, Interrupt, Pipeline, To, Up, child
 from ..actors.services.scripted_tts import ScriptedTTS
 from ..actors.transports.audio_output import AudioOutput
+from ..actors.transports.devices import AudioSink, NullSink
 from ..channels import (
     CancelFrame,
     EmulateUserStartedSpeakingFrame,
@@ -109,8 +110,8 @@ class Conversation:
     small_lanes: bool
     script: tuple[Item, ...]
 
-    def pipeline(self, *, immediate: bool = False) -> Pipeline:
-        """The cast. `immediate`: whoever is killed is back at once, however often."""
+    def pipeline(self, *, immediate: bool = False, device: AudioSink | None = None) -> Pipeline:
+        """The cast. `immediate`: whoever is killed is back at once, however often. `device`: whom the output plays to."""
         backoff = Backoff(first=0.0) if immediate else Backoff(first=0.3)
         pair = LLMContextAggregatorPair(
             LLMContext(),
@@ -122,7 +123,7 @@ class Conversation:
             false_interruption_timeout=1.5 if self.resumes else None,
             vad=None,
         )
-        output = AudioOutput(chunk=CHUNK, name="output")
+        output = AudioOutput(device or NullSink(), chunk=CHUNK, name="output")
         if self.hears_and_speaks:
             recommended = ExternalUserTurnStrategies(enable_interruptions=self.allow_interruptions)
             model = SeededS2S(
@@ -137,10 +138,21 @@ class Conversation:
             *(child(each, backoff=backoff, max_buffer=room) for each in actors), max_restarts=100, max_buffer=room
         )
 
-    def play(self, *, direct: bool = True, kills: Iterable[Kill] = (), immediate: bool = False) -> Trace:
-        """Let it happen, in virtual time, in an order that the seed decides."""
-        script = (*kills, *self.script)
-        return play(self.pipeline(immediate=immediate), script, seed=self.seed, direct=direct, limit=LIMIT)
+    def play(
+        self,
+        *,
+        direct: bool = True,
+        kills: Iterable[Kill] = (),
+        immediate: bool = False,
+        device: AudioSink | None = None,
+    ) -> Trace:
+        """Let it happen, in virtual time, in an order that the seed decides. For the rest see `pipeline`."""
+        pipeline = self.pipeline(immediate=immediate, device=device)
+        return play(pipeline, (*kills, *self.script), seed=self.seed, direct=direct, limit=LIMIT)
+
+    def without_kills(self) -> Conversation:
+        """The same, in which nobody dies."""
+        return attrs.evolve(self, script=tuple(item for item in self.script if not isinstance(item, Kill)))
 
     @property
     def cast(self) -> tuple[str, ...]:
@@ -314,7 +326,7 @@ class _Writer:
         if not self.of.hears_and_speaks:
             speak = TTSSpeakFrame(f"S{self.notes}w0 S{self.notes}w1 S{self.notes}w2.")
             happens += [speak, attrs.evolve(speak, append_to_context=False)]
-        if not self.of.edges:
+        if not self.of.edges and self.of.mute is None:  # a muted user may be spoken for
             self.moments.append((moment + 0.4, EmulateUserStoppedSpeakingFrame()))
             happens = [*happens, EmulateUserStartedSpeakingFrame()]
         self.moments.append((moment, chance.choice(happens)))
