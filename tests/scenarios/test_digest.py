@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from antiphon.scenarios.trace import digest_of
+
 PROGRAM = """
 import trio
 from antiphon import Actor, After, Interrupt, Pipeline, To, Up, actor, durable, on
@@ -60,3 +62,12 @@ def test_equal_seeds_give_equal_digests_in_processes_with_different_hashes() -> 
 def test_another_seed_gives_another_trace() -> None:
     one, two = digests("0")
     assert one != two
+
+
+def test_what_has_no_repr_of_its_own_is_told_by_its_type() -> None:
+    """A place in memory is another one in each run."""
+
+    class Judge:
+        pass
+
+    assert digest_of([Judge()]) == digest_of([Judge()])
