@@ -110,7 +110,7 @@ def digest_of(values: object) -> str:
     """SHA-256 of values in a canonical form that is the same in each process.
 
     Fields by `repr`, bytes by length and hash, callables by qualified name, exceptions by type, times in integer
-    microseconds.
+    microseconds. Objects that say no more of themselves than where they lie count by their type.
     """
     sha = hashlib.sha256()
     for piece in _canonical(values):
@@ -152,5 +152,7 @@ def _canonical(value: Any) -> Iterator[str]:
     elif isinstance(value, (set, frozenset)):
         yield "set"
         yield from sorted("|".join(_canonical(inner)) for inner in value)
+    elif type(value).__repr__ is object.__repr__:
+        yield f"object {type(value).__qualname__}"
     else:
         yield repr(value)

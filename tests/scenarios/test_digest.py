@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from antiphon.scenarios.trace import digest_of
+
 PROGRAM = """
 import trio
 from antiphon import Actor, After, Interrupt, Pipeline, To, Up, actor, durable, on
@@ -60,3 +62,10 @@ def test_equal_seeds_give_equal_digests_in_processes_with_different_hashes() -> 
 def test_another_seed_gives_another_trace() -> None:
     one, two = digests("0")
     assert one != two
+
+
+def test_an_object_that_tells_only_where_it_lies_does_not_change_a_digest() -> None:
+    class Judge: ...
+
+    assert digest_of([Judge()]) == digest_of([Judge()])
+    assert digest_of([Judge()]) != digest_of([object()])
