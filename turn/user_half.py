@@ -26,6 +26,7 @@ from ..channels import (
     EmulateUserStoppedSpeakingFrame,
     EndFrame,
     ErrorFrame,
+    ExternalTurns,
     Frame,
     FunctionCallCancelFrame,
     FunctionCallInProgressFrame,
@@ -86,7 +87,7 @@ from .realtime_mode import (
     config_in_force,
 )
 from .slots import Act, Heard, Place, Policy, RunDue, Step, StoppedDue, WriteUser
-from .strategies import Event, Prompt, Send, UserTurnStrategies
+from .strategies import Event, ExternalUserTurnStrategies, Prompt, Send, UserTurnStrategies
 from .turn_decisions import (
     Backchannel,
     Evidence,
@@ -428,6 +429,8 @@ class UserHalf(ContextOwner):
 
     def _take_recommendation(self, frame: ServiceMetadataFrame) -> Iterator[Effect]:
         strategies = frame.user_turn_strategies
+        if isinstance(strategies, ExternalTurns):
+            strategies = ExternalUserTurnStrategies(enable_interruptions=strategies.enable_interruptions)
         if isinstance(strategies, UserTurnStrategies) and self.turn is not None:
             self.turn, decisions = self.turn.with_recommended(strategies, self.now)
             yield from self._carry_out(decisions)

@@ -20,6 +20,7 @@ from antiphon.channels import (
     CancelFrame,
     ContextCommittedFrame,
     EndFrame,
+    ExternalTurns,
     Frame,
     FunctionCallResultFrame,
     HeardFrame,
@@ -31,6 +32,9 @@ from antiphon.channels import (
     LLMFullResponseStartFrame,
     LLMRunFrame,
     LLMTextFrame,
+    ProposedUserStartedSpeakingFrame,
+    ProposedUserStoppedSpeakingFrame,
+    STTMetadataFrame,
     TranscriptionFrame,
     TTSAudioRawFrame,
     TTSStartedFrame,
@@ -193,6 +197,21 @@ def test_the_edges_of_a_turn_go_both_ways_and_guesses_no_further() -> None:
         ]
         assert edges == [UserStartedSpeakingFrame, UserStoppedSpeakingFrame]
     assert not any(isinstance(frame, (InterimTranscriptionFrame, TranscriptionFrame)) for frame in trace.down)
+
+
+def test_a_transcriber_that_proposes_turns_and_says_so_decides_them() -> None:
+    """Its voice activity is no start any more."""
+    announced = STTMetadataFrame("stt", user_turn_strategies=ExternalTurns(enable_interruptions=False))
+    proposed: list[Item] = [ProposedUserStartedSpeakingFrame(), Sleep(0.5), TranscriptionFrame("hi")]
+    trace = run(
+        [announced, STARTED, Sleep(0.5), STOPPED, Sleep(6), *proposed, ProposedUserStoppedSpeakingFrame(), Sleep(10)]
+    )
+    edges = [
+        type(frame) for frame in trace.up if isinstance(frame, (UserStartedSpeakingFrame, UserStoppedSpeakingFrame))
+    ]
+    assert edges == [UserStartedSpeakingFrame, UserStoppedSpeakingFrame]
+    assert not any(isinstance(each.frame, InterruptionFrame) for each in trace.deliveries)
+    assert written(trace) == [("user", "hi"), ("assistant", ANSWERS["hi"])]
 
 
 def test_finals_of_one_turn_become_one_message() -> None:
