@@ -29,7 +29,6 @@ from ...channels.frames import (
     LLMFullResponseEndFrame,
     LLMFullResponseStartFrame,
     LLMTextFrame,
-    MetricsFrame,
     ServiceUpdateSettingsFrame,
     StartFrame,
     TTSAudioRawFrame,
@@ -41,10 +40,10 @@ from ...channels.frames import (
     Uninterruptible,
 )
 from ...channels.frozen import FrozenDict, freeze
-from ...channels.metrics import MetricsData, TextAggregationMetricsData, TTFBMetricsData, TTSUsageMetricsData
 from ..actor import Actor, actor, durable, on, state
 from ..effects import Effect, Fire, Immune, Up
 from ..errors import ConfigurationError
+from .metering import Meter
 from .speech_request import Audio, Done, Failure, Report, SpeechRequest, Word
 from .speech_units import (
     Close,
@@ -69,6 +68,8 @@ __all__ = ["TTSService"]
 
 MOST_ITEMS = 64
 """So much may wait in order before those who send are slowed: as much as a lane holds."""
+RESPONSE = "response"
+"""The meter's key of a response whose sentences are gathered; the others are ids of requests, which hold the actor's name."""
 
 
 @attrs.frozen
@@ -159,11 +160,9 @@ class TTSService(Actor):
     """Session time before which the sound of the contexts that are closed can't be over."""
     measured: tuple[int, float] = durable((0, 0.0))
     """Characters and seconds of what was said whole."""
-    has_reported_ttfb: bool = durable(False)
 
     sample_rate: int = state(0)
     """Of the session's output, Hz."""
-    start_frame: StartFrame | None = state(None)
     has_resumed: bool = state(False)
     requests: dict[str, SpeechRequest] = state(dict[str, SpeechRequest])
     late: dict[str, tuple[SpeechRequest, SpeechUnit]] = state(dict[str, tuple[SpeechRequest, SpeechUnit]])
@@ -176,8 +175,8 @@ class TTSService(Actor):
     """Where the task waits for reports and for more to do."""
     moved: trio.lowlevel.ParkingLot = state(trio.lowlevel.ParkingLot)
     """Where handlers wait for the list to become shorter."""
-    token_at: float | None = state(None)
-    """When the first token of a unit came, while it is measured."""
+    meter: Meter = state(Meter)
+    """Its requests are those of the service, and `RESPONSE`, whose first sentence is awaited."""
 
     def __attrs_post_init__(self) -> None:
         if self.text_aggregation == "token" and not self.streams_contexts:
@@ -244,7 +243,8 @@ class TTSService(Actor):
 
     @on(StartFrame)
     def start(self, frame: StartFrame) -> None:
-        self.start_frame, self.sample_rate = frame, frame.audio_out_sample_rate
+        self.sample_rate = frame.audio_out_sample_rate
+        self.meter.start(frame, str(self.address))
         if self.cut_epoch == self.epoch:
             # If an interruption has come since the last incarnation, its frame follows.
             self._resume_once()
@@ -254,6 +254,7 @@ class TTSService(Actor):
     def begin_response(self, frame: LLMFullResponseStartFrame) -> tuple[Effect, ...]:
         effects = self._flush() if self.in_response else ()
         self._close_text()
+        self.meter.cancelled(RESPONSE)
         self.in_response, self.skips, self.late = True, bool(frame.skip_tts), {}
         return (*effects, *self._in_order(frame))
 
@@ -263,8 +264,8 @@ class TTSService(Actor):
             return (frame,)
         if self._is_skipped(frame.skip_tts):
             return self._beside(frame)
-        if self.token_at is None and frame.text.strip():
-            self.token_at = self.now
+        if frame.text.strip():
+            self.meter.token(RESPONSE, self.now)
         if self.text_aggregation == "token":
             return self._read_token(frame.text)
         gathered = self.aggregator.add(self.gathered, frame.text)
@@ -294,6 +295,7 @@ class TTSService(Actor):
     async def end_response(self, frame: LLMFullResponseEndFrame) -> None:
         effects = self._flush()
         self._close_text()
+        self.meter.cancelled(RESPONSE)
         self.in_response, self.skips = False, False
         await self._send(*effects, *self._in_order(frame))
         await self._hold()
@@ -380,7 +382,7 @@ class TTSService(Actor):
         speech, self.memories = self._speech_of(piece, self.memories)
         if not speech.strip() or self.is_unusable:
             return ()
-        effects = self._measure_aggregation()
+        effects = self.meter.sentence(RESPONSE, self.now)
         context = self._response_context()
         unit = self._unit(piece, speech, context)
         self._place([unit], context)
@@ -455,7 +457,7 @@ class TTSService(Actor):
         if self.is_unusable or not (self.gathered or text.strip()):
             return ()
         gathered = self.aggregator.add(self.gathered, text if self.gathered else text.lstrip())
-        effects: list[Effect] = [*self._measure_aggregation()] if gathered.pieces else []
+        effects: list[Effect] = [*self.meter.sentence(RESPONSE, self.now)] if gathered.pieces else []
         self._grow(gathered.pieces, gathered.rest)
         self.gathered = gathered.rest
         return (*effects, *(Fire("on_text_matched", match) for match in gathered.matches))
@@ -582,6 +584,8 @@ class TTSService(Actor):
         is_new = request_id not in self.requests
         if is_new:
             self.requests[request_id] = SpeechRequest(request_id, self.now)
+            if not (self.said.unit_id == unit.id and self.said.samples):  # else its sound has begun before a restart
+                self.meter.asked(request_id, self.now)
         if self.text_aggregation == "token":
             speech = f" {speech}" if is_first and not is_new else speech
         elif self.append_trailing_space:
@@ -643,6 +647,7 @@ class TTSService(Actor):
                 return None
 
     def _step_close(self, close: Close) -> _Step | None:
+        measured: tuple[Effect, ...] = ()
         request = self.requests.get(close.context.id)
         if self._is_open(close.context) and request is not None and not close.is_cut:
             step = self._sound(None, request)
@@ -650,9 +655,10 @@ class TTSService(Actor):
                 return step
             if request.failure is not None:
                 return self._fail(close.context, request.failure, ())
+            measured = self.meter.done(request.id, self.now)
         self.to_do = self.to_do[1:]
-        self.requests.pop(close.context.id, None)
-        return _Step(close.context.epoch, self._close(close.context, is_cut=close.is_cut))
+        self._drop_request(close.context.id)
+        return _Step(close.context.epoch, (*measured, *self._close(close.context, is_cut=close.is_cut)))
 
     def _step_unit(self, unit: SpeechUnit) -> _Step | None:
         if self.said.unit_id != unit.id:
@@ -681,10 +687,8 @@ class TTSService(Actor):
             )
             effects.append(self._own(started, unit.context))
         taken = 0 if request is None or not self.streams_contexts else request.taken
-        self.said = Said(unit.id, begin=self.opened.samples - taken, told=unit.told)
-        if self.start_frame is not None and self.start_frame.enable_usage_metrics:
-            effects.append(_metrics(TTSUsageMetricsData(str(self.address), len(unit.speech))))
-        return _Step(unit.context.epoch, tuple(effects))
+        self.said = Said(unit.id, begin=self.opened.samples - taken, told=unit.told, characters=len(unit.speech))
+        return _Step(unit.context.epoch, (*effects, *self.meter.characters(len(unit.speech))))
 
     def _show(self, unit: SpeechUnit) -> _Step:
         """What is about to be spoken, for those who show it."""
@@ -728,8 +732,9 @@ class TTSService(Actor):
         opened, context = self.opened, self.opened.context
         effects: list[Effect] = []
         if not opened.samples:
-            effects += self._measure_ttfb(request)
             self.silent = 0
+        if request.first_audio_at is not None:
+            effects += self.meter.audio(request.id, chunk, request.rate, request.first_audio_at)
         request.take(chunk)
         count = len(chunk) // 2
         self.opened = attrs.evolve(self.opened, samples=opened.samples + count)
@@ -866,6 +871,10 @@ class TTSService(Actor):
         if was_heard and rest.strip():
             effects += self._words(unit, rest, upto=len(unit.text))
         self.opened = attrs.evolve(self.opened, characters=self.opened.characters + len(unit.text))
+        if self.said.unit_id == unit.id and len(unit.speech) > self.said.characters:
+            effects += self.meter.characters(len(unit.speech) - self.said.characters)
+        if not self.streams_contexts:
+            effects += self.meter.done(request.id, self.now)
         self._leave(unit)
         if request.is_at_border:
             request.pass_border()
@@ -877,7 +886,7 @@ class TTSService(Actor):
         self.said = Said()
         self.asked.pop(unit.id, None)
         if not self.streams_contexts:
-            self.requests.pop(unit.request_id, None)
+            self._drop_request(unit.request_id)
         if not unit.is_whole:
             self.gathered = ""
         self._ask()
@@ -942,7 +951,7 @@ class TTSService(Actor):
         self.to_do = tuple(self._moved(item, new) if in_context(item, context) else item for item in self.to_do)
         if self.text_context is not None and self.text_context.id == context.id:
             self.text_context = new
-        if self.requests.pop(context.id, None) is not None:
+        if self._drop_request(context.id):
             self.cancel(context.id)
 
     def _moved(self, item: Item, context: SpeechContext) -> Item:
@@ -1000,12 +1009,13 @@ class TTSService(Actor):
         began = bool(self.requests) or self.bot_speaks
         cut = [item for item in self.to_do if isinstance(item, SpeechUnit) and item.context.interruptible]
         opened = self.opened if self.opened is not None and self.opened.context.interruptible else None
-        self.gathered, self.memories, self.text_context, self.token_at = "", (), None, None
+        self.gathered, self.memories, self.text_context = "", (), None
+        self.meter.cancelled(RESPONSE)
         self.in_response, self.skips, self.plays_until = False, False, 0.0
         self.to_do = uncut(self.to_do)
         self._forget_requests(cut)
         if opened is not None:
-            if self.requests.pop(opened.context.id, None) is not None:
+            if self._drop_request(opened.context.id):
                 self.cancel(opened.context.id)
             self.opened, self.said = None, Said()
         self.late = {id: late for id, late in self.late.items() if not late[1].context.interruptible}
@@ -1016,8 +1026,13 @@ class TTSService(Actor):
     def _forget_requests(self, units: Iterable[SpeechUnit]) -> None:
         for unit in units:
             self.asked.pop(unit.id, None)
-            if self.requests.pop(unit.request_id, None) is not None:
+            if self._drop_request(unit.request_id):
                 self.cancel(unit.request_id)
+
+    def _drop_request(self, request_id: str) -> bool:
+        """Forget a request, which has no values any more. False if there was none."""
+        self.meter.cancelled(request_id)
+        return self.requests.pop(request_id, None) is not None
 
     def _lose(self, failure: Failure) -> None:
         """The connection is gone, and with it all that was asked: it is asked again, but for what had left."""
@@ -1040,7 +1055,8 @@ class TTSService(Actor):
 
     def _resume(self) -> None:
         """Nothing that was asked will be answered: end what is open, and have the rest said in another context."""
-        self.requests.clear()
+        for request_id in list(self.requests):
+            self._drop_request(request_id)
         self.asked.clear()
         self.late.clear()
         opened = self.opened
@@ -1096,24 +1112,3 @@ class TTSService(Actor):
         return ErrorFrame(
             f"{self.address}: {text}", processor=str(self.address), exception=exception, category=category
         )
-
-    def _is_measuring(self) -> bool:
-        return self.start_frame is not None and self.start_frame.enable_metrics
-
-    def _measure_aggregation(self) -> tuple[Effect, ...]:
-        token_at, self.token_at = self.token_at, None
-        if token_at is None or not self._is_measuring():
-            return ()
-        return (_metrics(TextAggregationMetricsData(str(self.address), self.now - token_at)),)
-
-    def _measure_ttfb(self, request: SpeechRequest) -> tuple[Effect, ...]:
-        if request.first_audio_at is None or self.start_frame is None or not self._is_measuring():
-            return ()
-        if self.has_reported_ttfb and self.start_frame.report_only_initial_ttfb:
-            return ()
-        self.has_reported_ttfb = True
-        return (_metrics(TTFBMetricsData(str(self.address), request.first_audio_at - request.asked_at)),)
-
-
-def _metrics(*data: MetricsData) -> MetricsFrame:
-    return MetricsFrame(data)
