@@ -183,9 +183,10 @@ def calls(played: Played) -> Iterator[str]:
     text = " ".join(str(message.get("content")) for message in played.context.messages)
     for each in deliveries_of(played.trace, "assistant"):
         frame = each.frame
-        if isinstance(frame, FunctionCallResultFrame) and frame.result and frame.properties is not None:
-            if frame.properties.is_final and f'"{frame.tool_call_id}"' not in text:
-                yield f"calls: the result of {frame.tool_call_id} is lost"
+        if not isinstance(frame, FunctionCallResultFrame) or frame.properties is None or not frame.result:
+            continue
+        if frame.properties.is_final and f'"{frame.tool_call_id}"' not in text:
+            yield f"calls: the result of {frame.tool_call_id} is lost"
 
 
 def unpaired(messages: Iterable[Mapping[str, Any]], where: str) -> Iterator[str]:
@@ -224,7 +225,7 @@ def runs(played: Played) -> Iterator[str]:
                 user_turns.add(frame.context.version)
             newest = max(newest, frame.run_id)
             yield from unpaired(frame.context.messages, f"run {frame.run_id}")
-        elif isinstance(frame, LLMTextFrame) and each.sender.name == "llm":
+        elif isinstance(frame, LLMTextFrame) and each.sender is not None and each.sender.name == "llm":
             for word in words(frame.text):
                 if int(word[1:].split("w")[0]) < newest:
                     yield f"runs: {word} leaves at {each.time:.3f}, when run {newest} has begun"
