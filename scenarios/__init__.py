@@ -15,5 +15,6 @@ from .conversations import (
     conversation as conversation,
     conversations as conversations,
 )
+from . import invariants as invariants
 from .play import Item as Item, Kill as Kill, Sleep as Sleep, play as play
 from .trace import Trace as Trace, TraceRecorder as TraceRecorder
