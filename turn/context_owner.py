@@ -87,6 +87,8 @@ class ContextOwner(Actor):
     exchange: int = durable(0)
     """Grows with each turn of the user."""
     held: tuple[Held, ...] = durable(())
+    cut: int = durable(0)
+    """The newest epoch whose interruption it knows of."""
     awaited: int = durable(0)
     """The newest epoch whose flush must come before anything of the user is written."""
     flushed: int = durable(0)
@@ -202,12 +204,17 @@ class ContextOwner(Actor):
         return self.flushed < self.awaited
 
     def interruption_begins(self, epoch: int, *, by_user: bool) -> Iterator[Effect]:
-        """All that is committed until the flush belongs before what comes now."""
+        """All that is committed until the flush belongs before what comes now. Who began it knows of it before its
+        InterruptionFrame comes, and may have asked for the next run already.
+        """
+        if epoch <= self.cut:
+            return
+        self.cut = epoch
         self.latest_run = attrs.evolve(self.latest_run, is_live=False)
         self.drop_held_runs()
         if not by_user:
             self.owes_run = False
-        if self.assistant is not None and epoch > self.awaited:
+        if self.assistant is not None:
             if self.is_flush_awaited:
                 yield After(None, FlushTimeout(self.awaited))
             self.awaited = epoch

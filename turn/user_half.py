@@ -374,8 +374,7 @@ class UserHalf(ContextOwner):
         assert self.turn is not None
         self.is_paused = False
         self._user_has_gone_on()
-        by_user = self.turn.is_open or self.epoch <= self.awaited
-        yield from self.interruption_begins(self.epoch, by_user=by_user)
+        yield from self.interruption_begins(self.epoch, by_user=self.turn.is_open)
         yield from self._turn(frame)
         yield from self._idle(frame)
 

@@ -570,7 +570,7 @@ class TTSService(Actor):
         for unit in units if self.ahead is None or self.streams_contexts else units[: self.ahead]:
             before = self.asked.get(unit.id)
             speech = unit.speech[before or 0 :]
-            if speech and (before is None or not unit.is_whole or len(unit.speech) > before):
+            if speech:
                 self.asked[unit.id] = len(unit.speech)
                 self._ask_for(unit, speech, is_first=before is None)
         for item in self.to_do:
@@ -762,8 +762,11 @@ class TTSService(Actor):
                 request.take_word()
                 continue
             fit = fit_word(unit.speech, self.said.place, word.text)
-            if fit is None and self._fits_next(unit, word):
-                return tuple(effects), True
+            if fit is None and (following := self._following(unit, word)) is not None:
+                if following == 0:
+                    return tuple(effects), True
+                # It is told when what lies before it has been.
+                fit = Fit(self.said.place)
             request.take_word()
             effects += self._tell(unit, self._start_of(word, request), word, fit)
             if fit is not None and fit.rest and self._next_unit(unit) is not None:
@@ -833,9 +836,12 @@ class TTSService(Actor):
     def _units_of(self, context: SpeechContext) -> list[SpeechUnit]:
         return [item for item in self.to_do if isinstance(item, SpeechUnit) and in_context(item, context)]
 
-    def _fits_next(self, unit: SpeechUnit, word: Word) -> bool:
-        following = self._next_unit(unit)
-        return following is not None and fit_word(following.speech, 0, word.text) is not None
+    def _following(self, unit: SpeechUnit, word: Word) -> int | None:
+        """Which of the units behind this one, in its context, the word is found in."""
+        units = self._units_of(unit.context) if self.streams_contexts else [unit]
+        behind = units[units.index(unit) + 1 :]
+        fits = (number for number, each in enumerate(behind) if fit_word(each.speech, 0, word.text) is not None)
+        return next(fits, None)
 
     def _start_of(self, word: Word, request: SpeechRequest) -> int:
         """The sample of the context at which it begins."""

@@ -199,6 +199,16 @@ def test_the_edges_of_a_turn_go_both_ways_and_guesses_no_further() -> None:
     assert not any(isinstance(frame, (InterimTranscriptionFrame, TranscriptionFrame)) for frame in trace.down)
 
 
+@pytest.mark.parametrize("direct", [True, False], ids=["direct", "queued"])
+def test_the_run_of_a_turn_that_ends_in_the_moment_of_its_own_interruption_is_not_lost(direct: bool) -> None:
+    """A held bot is cut by the first words, and they end the turn."""
+    pair = LLMContextAggregatorPair(LLMContext())
+    pipeline = Pipeline(pair.user, ScriptedLLM(answer, name="llm"), pair.assistant)
+    trace = play(pipeline, [STARTED, STOPPED, final("hi"), Sleep(5)], direct=direct)
+    assert written(trace) == [("user", "hi"), ("assistant", ANSWERS["hi"])]
+    assert len(runs(trace)) == 1
+
+
 def test_a_transcriber_that_proposes_turns_and_says_so_decides_them() -> None:
     """Its voice activity is no start any more."""
     announced = STTMetadataFrame("stt", user_turn_strategies=ExternalTurns(enable_interruptions=False))

@@ -75,6 +75,7 @@ def turn_until(*stop: AnyStopStrategy) -> UserTurn:
         pytest.param([S(0), E(1), F(1.1)], lambda p, q: 1 + p, id="S E F early"),
         pytest.param([S(0), E(1), F(1.7)], lambda p, q: 1.7, id="S E F late"),
         pytest.param([S(0), F(0.5), I(0.7), E(1), T(1.1)], lambda p, q: 1 + max(p, q), id="S F I E T"),
+        pytest.param([S(0), F(0.5), I(0.7, " "), E(1)], lambda p, q: 1 + p, id="S F blank E"),
         pytest.param([S(0), E(1), F(1.1), I(1.2)], lambda p, q: 1 + max(p, q), id="S E F I"),
         pytest.param([S(0), E(1), S(1.3), E(2), T(2.1)], lambda p, q: 2 + max(p, q), id="S E S E T"),
         pytest.param([S(0), E(1), T(1.1), S(1.3), E(2)], lambda p, q: 2 + max(p, q), id="S E T S E"),
@@ -132,6 +133,7 @@ def test_words_behind_the_end_of_a_turn_are_late() -> None:
         pytest.param([S(0), E(1), T(1.3)], 1.8, id="S E T before the deadline"),
         pytest.param([S(0), E(1), T(2.4)], 2.4, id="S E T after the deadline"),
         pytest.param([S(0), F(0.5), I(0.7), E(1)], 1.8, id="S F I E: finality withdrawn"),
+        pytest.param([S(0), F(0.5), I(0.7, " "), E(1)], 1.0, id="S F blank E: it isn't"),
         pytest.param(
             [
                 S(0),

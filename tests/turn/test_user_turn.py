@@ -276,6 +276,8 @@ def test_words_of_the_turn_before_do_not_end_this_one() -> None:
         pytest.param([S(0), E(1), I(3)], 8.0, id="interim words are a sign, but no text"),
         pytest.param([S(0), E(1), I(3, " ")], 6.0, id="blank ones aren't"),
         pytest.param([S(0), E(1), (3, UserBackchannelFrame("mhm"))], 6.0, id="nor is a backchannel"),
+        pytest.param([S(0), E(1), (3, BotStartedSpeakingFrame())], 6.0, id="nor what the bot does"),
+        pytest.param([S(0), E(1), (3, UserStoppedSpeakingFrame())], 8.0, id="an edge is a sign, even of silence"),
         pytest.param([S(0), E(20)], 25.0, id="never while the user speaks"),
         pytest.param([S(0), E(1), S(3), E(4)], 9.0, id="voice again"),
     ],

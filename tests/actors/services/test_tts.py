@@ -222,7 +222,7 @@ def test_what_is_changed_for_the_voice_is_shown_and_written_as_it_was(direct: bo
 
 
 @both
-@pytest.mark.rule("H7", "H9")
+@pytest.mark.rule("H7")
 def test_an_answer_that_is_not_to_be_spoken_waits_behind_speech_and_comes_in_order(direct: bool) -> None:
     silent = [
         LLMFullResponseStartFrame(skip_tts=True),

@@ -1,0 +1,396 @@
+"""What is wrong with a conversation that was played: sentences that begin with the invariant's name.
+
+It is told from the trace, and from what an ear has heard of it: every word is said once, so nothing needs to be guessed.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+import attrs
+
+from antiphon.actors import Delivery, Killed
+from antiphon.channels import (
+    BotStartedSpeakingFrame,
+    BotStoppedSpeakingFrame,
+    CancelFrame,
+    ErrorFrame,
+    Frame,
+    FunctionCallResultFrame,
+    InputTextRawFrame,
+    LLMContext,
+    LLMContextFrame,
+    LLMTextFrame,
+    TranscriptionFrame,
+    TTSTextFrame,
+    UserMuteStartedFrame,
+    UserMuteStoppedFrame,
+    UserStartedSpeakingFrame,
+    UserStoppedSpeakingFrame,
+)
+from antiphon.scenarios import Conversation, Ear, Trace
+from antiphon.scenarios.conversations import LIMIT
+from antiphon.turn.peer_messages import Committed, ResponseClosed, ResponseOpened
+
+__all__ = ["Played", "complaints", "play"]
+
+WORD = re.compile(r"[a-zA-Z]\d+(?:p\d+)?w\d+\.?")
+
+
+@attrs.frozen
+class Played:
+    """A conversation, what came of it, and what was heard."""
+
+    conversation: Conversation
+    trace: Trace
+    ear: Ear
+
+    @property
+    def context(self) -> LLMContext:
+        context = self.trace.durable["user"]["context"]
+        assert isinstance(context, LLMContext)
+        return context
+
+
+def play(conversation: Conversation, *, direct: bool = True) -> Played:
+    ear = Ear()
+    return Played(conversation, conversation.play(direct=direct, device=ear), ear)
+
+
+def complaints(played: Played) -> list[str]:
+    """All of them, the plainest first."""
+    return [complaint for rule in RULES for complaint in rule(played)]
+
+
+# ---- the end
+
+
+def ends(played: Played) -> Iterator[str]:
+    trace = played.trace
+    for failure in trace.failures:
+        if not isinstance(failure.error, Killed):
+            yield f"crash: {failure.address} raised {failure.error!r} at {failure.time:.3f}"
+    if not isinstance(trace.ended, str):
+        yield f"ends: the session failed: {trace.ended!r}"
+    if trace.deliveries and trace.deliveries[-1].time > LIMIT - 1:
+        yield "ends: it never comes to rest"
+    for each in trace.deliveries:
+        if each.receiver.name == "source" and isinstance(each.frame, ErrorFrame) and "swallowed" in each.frame.error:
+            yield f"flush: {each.frame.error} at {each.time:.3f}"
+
+
+# ---- what is written
+
+
+def user_words(played: Played) -> Iterator[str]:
+    """Each word that was handled stands in the user's messages exactly once, and nothing else does."""
+    written = Counter(word for message in spoken_by(played.context, "user") for word in words(message))
+    expected = dict.fromkeys(word for each in handled_words(played) for word in words(each.text))
+    for word in expected:
+        if written[word] != 1:
+            yield f"transcripts: {word} was handled, and is written {written[word]} times"
+    for word in written:
+        if word not in expected:
+            yield f"transcripts: {word} is written, and was not handled or came from a muted user"
+
+
+def user_order(played: Played) -> Iterator[str]:
+    """The user's words stand in the order in which they came."""
+    written = [word for message in spoken_by(played.context, "user") for word in words(message) if word[0] == "u"]
+    came = [word for each in handled_words(played) for word in words(each.text) if word[0] == "u"]
+    order = [word for word in dict.fromkeys(came) if word in written]
+    if written != order and Counter(written) == Counter(order):
+        yield f"order: the user's words came as {order} and are written as {written}"
+
+
+def bot_words(played: Played) -> Iterator[str]:
+    """What was heard of the bot is written, once and in order, and nothing else is."""
+    written = [word for message in spoken_by(played.context, "assistant") for word in words(message)]
+    for word, count in Counter(written).items():
+        if count > 1:
+            yield f"heard: {word} is written {count} times"
+    told = told_words(played)
+    slack = 0 if played.conversation.word_times else 1
+    missing = [word for word in told if played.ear.has_heard(word) and word not in written]
+    unheard = [word for word in written if not played.ear.has_heard(word)]
+    if isinstance(played.trace.ended, str) and was_cancelled(played):
+        slack += 1
+    if not slack or was_killed(played, "tts", "output", "llm", "s2s"):
+        pass
+    for of, lost in by_answer(missing).items():
+        if len(lost) > slack:
+            yield f"heard: {lost} of {of} were heard, and aren't written"
+    for of, more in by_answer(unheard).items():
+        if len(more) > slack:
+            yield f"heard: {more} of {of} are written, and weren't heard"
+    for of, those in by_answer(written).items():
+        places = [place_of(word) for word in those]
+        if places != sorted(places):
+            yield f"heard: the words of {of} are written as {those}"
+
+
+def order_of_speech(played: Played) -> Iterator[str]:
+    """An answer that was heard before the user's words came stands before them."""
+    came: dict[str, float] = {}
+    for each in deliveries_of(played.trace, "user"):
+        if isinstance(each.frame, TranscriptionFrame):
+            for word in words(each.frame.text):
+                came.setdefault(word, each.time)
+    if played.conversation.hears_and_speaks:
+        return
+    latest: tuple[float, str] = (-1.0, "")
+    for message in played.context.messages:
+        those = words(str(message.get("content") or ""))
+        if message["role"] == "user" and those and those[0] in came:
+            if came[those[0]] > latest[0]:
+                latest = came[those[0]], those[0]
+        elif message["role"] == "assistant" and those and played.ear.has_heard(those[0]):
+            heard = played.ear.when(those[0])
+            if heard < latest[0] - 0.11:
+                yield f"order: {those[0]} was heard at {heard:.3f} and stands behind {latest[1]} of {latest[0]:.3f}"
+
+
+def versions(played: Played) -> Iterator[str]:
+    """Each version is the next one, and never changes what stands already but by a call's outcome."""
+    before = LLMContext()
+    seen = 0
+    for each in deliveries_of(played.trace, "assistant"):
+        if not isinstance(each.frame, Committed) or each.frame.version == seen:
+            continue
+        if each.frame.version != seen + 1:
+            yield f"versions: {each.frame.version} follows {seen}"
+        seen = each.frame.version
+        messages = each.frame.context.messages
+        for old, new in zip(before.messages, messages, strict=False):
+            if old != new and not (old["role"] == new["role"] == "tool"):
+                yield f"versions: {old} has become {new}"
+        if len(messages) < len(before.messages):
+            yield f"versions: version {seen} is shorter than the one before"
+        before = each.frame.context
+
+
+# ---- calls
+
+
+def calls(played: Played) -> Iterator[str]:
+    yield from unpaired(played.context.messages, "the context")
+    for message in played.context.messages:
+        if message["role"] == "tool" and message["content"] == "IN_PROGRESS":
+            yield f"calls: {message['tool_call_id']} is in progress for ever"
+    text = " ".join(str(message.get("content")) for message in played.context.messages)
+    for each in deliveries_of(played.trace, "assistant"):
+        frame = each.frame
+        if not isinstance(frame, FunctionCallResultFrame) or frame.properties is None or not frame.result:
+            continue
+        if frame.properties.is_final and f'"{frame.tool_call_id}"' not in text:
+            yield f"calls: the result of {frame.tool_call_id} is lost"
+
+
+def unpaired(messages: Iterable[Mapping[str, Any]], where: str) -> Iterator[str]:
+    """Each call is followed by its outcome, and by nobody else's."""
+    owed: list[str] = []
+    for message in messages:
+        if message["role"] == "tool":
+            if message["tool_call_id"] not in owed:
+                yield f"calls: in {where} stands an outcome of {message['tool_call_id']}, which isn't called before it"
+            else:
+                owed.remove(message["tool_call_id"])
+            continue
+        if owed:
+            yield f"calls: in {where} {owed} have no outcome behind them"
+        owed = [call["id"] for call in message.get("tool_calls") or ()]
+    if owed:
+        yield f"calls: in {where} {owed} have no outcome"
+
+
+# ---- runs
+
+
+def runs(played: Played) -> Iterator[str]:
+    """Their numbers grow; what a run says doesn't leave the model when the next has begun; each snapshot is whole."""
+    newest = 0
+    user_turns: set[int] = set()
+    for each in played.trace.deliveries:
+        frame = each.frame
+        if isinstance(frame, LLMContextFrame) and each.receiver.name in ("llm", "s2s"):
+            assert frame.run_id is not None
+            if frame.run_id < newest:
+                yield f"runs: {frame.run_id} begins behind {newest}"
+            if frame.run_id != newest and frame.reason == "user turn":
+                if frame.context.version in user_turns:
+                    yield f"runs: run {frame.run_id} answers what another one answers already"
+                user_turns.add(frame.context.version)
+            newest = max(newest, frame.run_id)
+            yield from unpaired(frame.context.messages, f"run {frame.run_id}")
+        elif isinstance(frame, LLMTextFrame) and each.sender is not None and each.sender.name == "llm":
+            for word in words(frame.text):
+                if int(word[1:].split("w")[0]) < newest:
+                    yield f"runs: {word} leaves at {each.time:.3f}, when run {newest} has begun"
+
+
+def answered(played: Played) -> Iterator[str]:
+    """Words written while the session goes on are answered."""
+    conversation = played.conversation
+    if conversation.hears_and_speaks:
+        return
+    shown = {
+        word
+        for each in played.trace.deliveries
+        if isinstance(each.frame, LLMContextFrame) and each.receiver.name == "llm"
+        for message in spoken_by(each.frame.context, "user")
+        for word in words(message)
+    }
+    over = moment_of_end(played)
+    added = [each for each in played.trace.events if each.name == "on_user_turn_message_added"]
+    for event in added:
+        message: Any = event.payload[0]
+        lost = [word for word in words(message.content) if word not in shown]
+        if lost and event.time < over - 12.0:
+            yield f"runs: {lost[0]} was written at {event.time:.3f}, and never shown to the model"
+
+
+# ---- events and edges
+
+
+def events(played: Played) -> Iterator[str]:
+    """One for each message, in order."""
+    told = [
+        str(getattr(event.payload[0], "content", ""))
+        for event in played.trace.events
+        if event.name in ("on_user_turn_message_added", "on_assistant_message_added")
+    ]
+    written = [
+        str(message["content"])
+        for message in played.context.messages
+        if message["role"] in ("user", "assistant") and "tool_calls" not in message and message.get("content")
+    ]
+    if told != written:
+        yield f"events: told were {told}, written {written}"
+
+
+def edges(played: Played) -> Iterator[str]:
+    """Beginnings and ends alternate."""
+    pairs: dict[str, tuple[type[Frame], type[Frame]]] = {
+        "bot": (BotStartedSpeakingFrame, BotStoppedSpeakingFrame),
+        "mute": (UserMuteStartedFrame, UserMuteStoppedFrame),
+    }
+    if played.conversation.edges != "announced":
+        pairs["turn"] = UserStartedSpeakingFrame, UserStoppedSpeakingFrame
+    for name, (started, stopped) in pairs.items():
+        is_open = False
+        for each in played.trace.deliveries:
+            if each.receiver.name != "source":
+                continue
+            if isinstance(each.frame, started):
+                if is_open:
+                    yield f"edges: {name} begins twice, the second time at {each.time:.3f}"
+                is_open = True
+            elif isinstance(each.frame, stopped):
+                if not is_open:
+                    yield f"edges: {name} ends at {each.time:.3f} without a beginning"
+                is_open = False
+
+
+def responses(played: Played) -> Iterator[str]:
+    """Answers open and close one by one."""
+    now: int | None = None
+    last = 0
+    for each in deliveries_of(played.trace, "user"):
+        if isinstance(each.frame, ResponseOpened) and each.frame.response_id != now:
+            if now is not None:
+                yield f"responses: {each.frame.response_id} opens before {now} has closed"
+            now = each.frame.response_id
+            if now <= last:
+                yield f"responses: {now} opens behind {last}"
+            last = now
+        elif isinstance(each.frame, ResponseClosed):
+            if each.frame.response_id not in (now, last):
+                yield f"responses: {each.frame.response_id} closes, and {now} is open"
+            now = None
+    if now is not None and isinstance(played.trace.ended, str):
+        yield f"responses: {now} never closes"
+
+
+RULES = (
+    ends,
+    user_words,
+    user_order,
+    bot_words,
+    order_of_speech,
+    versions,
+    calls,
+    runs,
+    answered,
+    events,
+    edges,
+    responses,
+)
+
+
+# ---- what a trace holds
+
+
+def words(text: str) -> list[str]:
+    return WORD.findall(text)
+
+
+def place_of(word: str) -> int:
+    return int(word.rstrip(".").split("w")[-1])
+
+
+def by_answer(those: Iterable[str]) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for word in those:
+        found.setdefault(word.split("w")[0], []).append(word)
+    return found
+
+
+def spoken_by(context: LLMContext, role: str) -> list[str]:
+    return [
+        str(message["content"])
+        for message in context.messages
+        if message["role"] == role and "tool_calls" not in message and message.get("content")
+    ]
+
+
+def deliveries_of(trace: Trace, name: str) -> Iterator[Delivery]:
+    return (each for each in trace.deliveries if each.receiver.name == name)
+
+
+def handled_words(played: Played) -> Iterator[TranscriptionFrame | InputTextRawFrame]:
+    """What reached the user half while the user wasn't muted, once each."""
+    is_muted = False
+    seen: set[str] = set()
+    for each in played.trace.deliveries:
+        frame = each.frame
+        if each.receiver.name == "source" and isinstance(frame, (UserMuteStartedFrame, UserMuteStoppedFrame)):
+            is_muted = isinstance(frame, UserMuteStartedFrame)
+        elif each.receiver.name == "user" and isinstance(frame, (TranscriptionFrame, InputTextRawFrame)):
+            heard = isinstance(frame, InputTextRawFrame) or not is_muted
+            if heard and frame.text not in seen:
+                seen.add(frame.text)
+                yield frame
+
+
+def told_words(played: Played) -> list[str]:
+    """The words that the voice says and that are meant for the context, in order."""
+    found: dict[str, None] = {}
+    for each in deliveries_of(played.trace, "output"):
+        if isinstance(each.frame, TTSTextFrame) and each.frame.append_to_context:
+            found.update(dict.fromkeys(words(each.frame.text)))
+    return list(found)
+
+
+def was_cancelled(played: Played) -> bool:
+    return any(isinstance(each.frame, CancelFrame) for each in played.trace.deliveries)
+
+
+def was_killed(played: Played, *names: str) -> bool:
+    return any(failure.address.name in names for failure in played.trace.failures)
+
+
+def moment_of_end(played: Played) -> float:
+    return played.trace.deliveries[-1].time if played.trace.deliveries else 0.0
