@@ -206,7 +206,7 @@ class _Ear(Observer):
             self.teller.held(self.side)
         elif isinstance(frame, OutputResumeFrame) and receiver == "output":
             self.teller.resumed(self.side)
-        elif isinstance(frame, FunctionCallInProgressFrame) and receiver == "assistant":
+        elif isinstance(frame, FunctionCallInProgressFrame) and receiver == "tts":
             self.teller.called(frame)
         elif isinstance(frame, FunctionCallResultFrame) and receiver == "assistant":
             self.teller.returned(frame)
@@ -231,5 +231,6 @@ class _AgentObserver(_Ear):
     def dropped(self, dropped: Dropped) -> None:
         frame = dropped.delivery.frame
         was_cut = isinstance(frame, TTSTextFrame) and dropped.reason in ("interrupted", "stale")
-        if was_cut and frame not in self.side.planned and self.side.speech is not None:
+        speaks = self.side.speech is not None or self.side.is_held
+        if was_cut and speaks and frame not in self.side.planned:
             self.side.planned.append(cast(TTSTextFrame, frame))

@@ -173,7 +173,7 @@ class Transcript:
 def turns_table(story: Story, width: int) -> str:
     """Who said what, when, and how soon after the other; plain text, `width` columns at most where that is possible.
 
-    A speech that began before the other had ended "cut in", or came "meanwhile" if the other went on. What an interruption
+    A speech that began before the other had ended "cut in", or came "meanwhile" if the other "goes on". What an interruption
     cut stands below what was heard, and so does what the agent understood of the caller where that isn't what was said.
     """
     titles = ("turn", "who", "when", "response")
@@ -207,12 +207,15 @@ def response_time(story: Story, index: int) -> float | None:
 
 def _response(story: Story, index: int) -> str:
     seconds = response_time(story, index)
+    speech, before = story.speeches[index], story.speeches[:index]
+    own = next((each for each in reversed(before) if each.who == speech.who), None)
+    if own is not None and own.was_held and not own.was_interrupted:
+        return "goes on"
     if seconds is None:
         return "-"
     if seconds >= 0:
         return f"{seconds:.1f} s"
-    speech = story.speeches[index]
-    other = next(each for each in reversed(story.speeches[:index]) if each.who != speech.who)
+    other = next(each for each in reversed(before) if each.who != speech.who)
     return "meanwhile" if other.was_held and not other.was_interrupted else "cut in"
 
 
