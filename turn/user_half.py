@@ -331,10 +331,14 @@ class UserHalf(ContextOwner):
         if (yield from self._is_muted(frame)) or not frame.text.strip():
             return
         assert self.turn is not None
+        was_open = self.turn.is_open
         next_turn, decisions = self.turn.step(frame, self.now)
         self.turn = next_turn
         if not any(isinstance(decision, Backchannel) for decision in decisions):
-            yield from self._gather(frame)
+            # Words that begin a turn, or end it, are words of it.
+            begins = any(isinstance(decision, TurnStarted) for decision in decisions)
+            timestamp = self.timestamp if begins else self.turn_timestamp if was_open else frame.timestamp
+            yield from self._gather(frame, timestamp or self.timestamp)
         yield from self._carry_out(decisions)
         yield from self._idle(frame)
 
@@ -643,17 +647,13 @@ class UserHalf(ContextOwner):
         if text:
             yield self.fire("on_user_speech_rejected", text, strategy)
 
-    def _gather(self, frame: TranscriptionFrame) -> Iterator[Effect]:
+    def _gather(self, frame: TranscriptionFrame, timestamp: str) -> Iterator[Effect]:
         self.user_id = frame.user_id or self.user_id
-        timestamp = self.turn_timestamp if self._turn_is_open() else frame.timestamp or self.timestamp
         heard = Heard(Part(frame.text, frame.includes_inter_frame_spaces), frame.user_id, timestamp)
         yield from self._take_words(heard, self._place())
 
     def _take_words(self, heard: Heard, place: Place) -> Iterator[Effect]:
         yield from self.let(self.policy().transcribed(self.slots, heard, place))
-
-    def _turn_is_open(self) -> bool:
-        return self.turn is not None and self.turn.is_open
 
     def _place(self) -> Place:
         """Realtime: where a transcript belongs that comes while an answer is open."""
