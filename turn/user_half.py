@@ -363,11 +363,14 @@ class UserHalf(ContextOwner):
         if (yield from self._is_muted(frame)) or not frame.text.strip():
             return
         assert self.turn is not None
+        was_open = self.turn.is_open
         self.turn, decisions = self.turn.step(frame, self.now)
-        if any(isinstance(decision, TurnStarted) for decision in decisions):
-            self.turn_timestamp = self.timestamp  # these words are the first of the turn that they begin
+        begins = any(isinstance(decision, TurnStarted) for decision in decisions)
+        if begins:
+            self.turn_timestamp = self.timestamp
         if not any(isinstance(decision, Backchannel) for decision in decisions):
-            yield from self._gather(frame)
+            # Words that begin a turn, or end it, are words of it.
+            yield from self._gather(frame, is_of_turn=begins or was_open)
         yield from self._carry_out(decisions)
         yield from self._idle(frame)
 
@@ -729,9 +732,9 @@ class UserHalf(ContextOwner):
         if text:
             yield self.fire("on_user_speech_rejected", text, strategy)
 
-    def _gather(self, frame: TranscriptionFrame) -> Iterator[Effect]:
+    def _gather(self, frame: TranscriptionFrame, *, is_of_turn: bool) -> Iterator[Effect]:
         self.user_id = frame.user_id or self.user_id
-        timestamp = self.turn_timestamp if self.user_speaks() else frame.timestamp or self.timestamp
+        timestamp = self.turn_timestamp if is_of_turn else frame.timestamp or self.timestamp
         heard = Heard(Part(frame.text, frame.includes_inter_frame_spaces), frame.user_id, timestamp)
         yield from self._take_words(heard, self._place())
 

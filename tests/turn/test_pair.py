@@ -590,3 +590,16 @@ def test_a_half_that_comes_back_does_not_take_a_bot_that_spoke_for_one_that_did_
         said = (LLMFullResponseStartFrame(), LLMTextFrame("Hello"), STARTED, TranscriptionFrame("wait"), STOPPED)
         trace = play(pipeline, [*down, said, TranscriptionFrame("wait"), Sleep(5)], seed=seed)
         assert written(trace) == [("assistant", "Hello"), ("user", "wait wait")], seed
+
+
+@pytest.mark.parametrize("direct", [True, False])
+@pytest.mark.parametrize("begin", [[STARTED, Sleep(0.5), STOPPED, Sleep(0.1)], []], ids=["voice", "words"])
+def test_a_message_bears_the_time_at_which_its_turn_began(begin: list[Item], direct: bool) -> None:
+    script = [Sleep(1), *begin, final("hi"), Sleep(5), *begin, final("wait"), Sleep(5)]
+    trace = play(cascade(), script, limit=60.0, direct=direct)
+    added, stopped = (
+        [event.payload[-1].timestamp for event in trace.events if event.name == f"on_user_turn_{name}"]
+        for name in ("message_added", "stopped")
+    )
+    assert added == stopped
+    assert [text[17:23] for text in added] == (["01.000", "06.600"] if begin else ["01.000", "06.000"])
