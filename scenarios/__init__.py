@@ -1,5 +1,6 @@
 """How a pipeline is tried out: plays in virtual time, traces, and the search for a broken rule."""
 
+from . import invariants as invariants
 from .cast import (
     AnswerPlan as AnswerPlan,
     Begin as Begin,
@@ -15,6 +16,5 @@ from .conversations import (
     conversation as conversation,
     conversations as conversations,
 )
-from . import invariants as invariants
 from .play import Item as Item, Kill as Kill, Sleep as Sleep, play as play
 from .trace import Trace as Trace, TraceRecorder as TraceRecorder

@@ -89,7 +89,7 @@ from .realtime_mode import (
     needs_both_halves,
 )
 from .slots import Act, Heard, Place, Policy, RunDue, Step, StoppedDue, WriteUser
-from .strategies import Event, ExternalUserTurnStrategies, Prompt, Send, UserTurnStrategies
+from .strategies import Event, Prompt, Send, UserTurnStrategies
 from .turn_decisions import (
     Backchannel,
     Evidence,

@@ -71,6 +71,8 @@ def test_an_object_that_tells_only_where_it_lies_does_not_change_a_digest() -> N
 
     assert digest_of([Judge()]) == digest_of([Judge()])
     assert digest_of([Judge()]) != digest_of([object()])
+
+
 @attrs.frozen
 class Remembers:
     """A value with something kept beside it, which is no part of it."""
