@@ -323,6 +323,18 @@ def test_somebody_may_judge_the_turn_complete_unless_the_user_speaks(at: float, 
     assert stops(turn, [S(0), E(1), (at, UserTurnInferenceCompletedFrame())]) == [stop]
 
 
+@pytest.mark.rule("D39")
+def test_who_judges_a_turn_complete_asks_for_no_answer() -> None:
+    turn = turn_until(ExternalCompletionUserTurnStopStrategy())
+    ((_, stopped),) = of_kind(decided(turn, [S(0), T(0.5), E(1), (2, UserTurnInferenceCompletedFrame())]), TurnStopped)
+    assert not stopped.triggers_inference
+
+
+@pytest.mark.rule("D39a")
+def test_a_mark_behind_the_end_of_the_turn_is_no_reason_to_wait() -> None:
+    assert not of_kind(decided(filtering(), [(1, SHORT)]), Prompt)
+
+
 def filtering() -> UserTurn:
     strategies = FilterIncompleteUserTurnStrategies(stop=[SpeechTimeoutUserTurnStopStrategy()])
     return UserTurn.begin(UserTurnConfig(strategies, false_interruption_timeout=None))
