@@ -39,6 +39,7 @@ from ..channels import (
     LLMContextFrame,
     LLMFullResponseEndFrame,
     LLMFullResponseStartFrame,
+    LLMMarkerResponseFrame,
     LLMMessagesAppendFrame,
     LLMMessagesTransformFrame,
     LLMMessagesUpdateFrame,
@@ -89,7 +90,7 @@ from .realtime_mode import (
     needs_both_halves,
 )
 from .slots import Act, Heard, Place, Policy, RunDue, Step, StoppedDue, WriteUser
-from .strategies import Event, Prompt, Send, UserTurnStrategies
+from .strategies import AnswerBegan, Event, Prompt, Send, UserTurnStrategies
 from .turn_decisions import (
     Backchannel,
     Evidence,
@@ -319,6 +320,7 @@ class UserHalf(ContextOwner):
         FunctionCallCancelFrame,
         LLMFullResponseStartFrame,
         LLMFullResponseEndFrame,
+        LLMMarkerResponseFrame,
         STTMetadataFrame,
         ErrorFrame,
         EagerEndOfTurnCancelFrame,
@@ -551,6 +553,7 @@ class UserHalf(ContextOwner):
 
     @on(ResponseOpened)
     def opened(self, message: ResponseOpened) -> Iterator[Effect]:
+        yield from self._turn(AnswerBegan())
         yield from ContextOwner.opened(self, message)
         if self._is_realtime() and self._window() > 0 and not self.has_ended:
             yield After(self._window(), WindowOver(message.response_id))
@@ -621,7 +624,7 @@ class UserHalf(ContextOwner):
             case _:
                 pass
 
-    def _turn(self, event: Frame | TurnTimer) -> Iterator[Effect]:
+    def _turn(self, event: Frame | TurnTimer | AnswerBegan) -> Iterator[Effect]:
         """Show the turn what happened, and do what it decides."""
         if self.turn is not None and not self.has_ended:
             self.turn, decisions = self.turn.step(event, self.now)
