@@ -15,11 +15,12 @@ import attrs
 import numpy as np
 import trio
 
-from ..actors import After, Both, Down, Effect, actor, durable, on
+from ..actors import After, Both, Down, Effect, actor, durable, on, state
 from ..actors.services.function_calls import FunctionCaller, FunctionCallParams, RequestedCall
 from ..actors.services.llm import Answer, AnswerFailed, LLMService
 from ..actors.services.scripted_tts import tone_of
 from ..channels import (
+    EndFrame,
     Frame,
     FunctionCallResultProperties,
     HeardFrame,
@@ -202,6 +203,8 @@ class SeededS2S(FunctionCaller):
     saying: _Saying | None = durable(None)
     answers: int = durable(0)
     has_told: bool = durable(False)
+    silent: trio.Event | None = state(None)
+    """The session's end waits for this."""
 
     def __attrs_post_init__(self) -> None:
         for name, options in FUNCTIONS.items():
@@ -268,7 +271,7 @@ class SeededS2S(FunctionCaller):
         yield After(pause, _Say(message.number, message.at + 1))
 
     def _end(self, saying: _Saying) -> Iterator[Effect]:
-        self.saying = None
+        self._fall_silent()
         if saying.plan.words:
             yield Down(TTSStoppedFrame(saying.context_id))
         failed = saying.plan.breaks
@@ -278,8 +281,21 @@ class SeededS2S(FunctionCaller):
 
     @on(InterruptionFrame)
     def interrupted(self, frame: InterruptionFrame) -> Iterator[Effect]:
-        self.saying = None
+        self._fall_silent()
         yield from super().interrupted(frame)
+
+    @on(EndFrame)
+    async def end(self, frame: EndFrame) -> None:
+        if self.saying is not None:
+            self.silent = trio.Event()
+            self.allow(sum(pause for _, pause in self.saying.plan.words) + 1.0)
+            await self.silent.wait()
+        await super().end(frame)
+
+    def _fall_silent(self) -> None:
+        self.saying = None
+        if self.silent is not None:
+            self.silent.set()
 
     @on(HeardFrame)
     def truncate(self, frame: HeardFrame) -> Frame:

@@ -306,6 +306,8 @@ class _Writer:
         self._at(moment, TranscriptionFrame(words, finalized=is_last and chance.random() < 0.6))
         if chance.random() < 0.05:
             self._at(moment + chance.uniform(0.0, 0.3), TranscriptionFrame(" "))
+        if chance.random() < 0.05:
+            self._at(moment + chance.uniform(0.0, 0.3), TranscriptionFrame("Mhm.", finalized=True))
 
     def _beside(self, now: float) -> None:
         """Something that isn't speech, around this moment."""
