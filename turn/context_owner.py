@@ -204,7 +204,7 @@ class ContextOwner(Actor):
     def interruption_begins(self, epoch: int, *, by_user: bool) -> Iterator[Effect]:
         """All that is committed until the flush belongs before what comes now."""
         self.latest_run = attrs.evolve(self.latest_run, is_live=False)
-        self.drop_held_runs()
+        self._drop_held_runs()
         if not by_user:
             self.owes_run = False
         if self.assistant is not None and epoch > self.awaited:
@@ -213,7 +213,7 @@ class ContextOwner(Actor):
             self.awaited = epoch
             yield After(self.flush_timeout, FlushTimeout(epoch))
 
-    def drop_held_runs(self) -> None:
+    def _drop_held_runs(self) -> None:
         """The interruption would have cut them. Never a message."""
         kept = (
             attrs.evolve(each, acts=tuple(act for act in each.acts if not isinstance(act, RunDue)))

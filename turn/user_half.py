@@ -584,7 +584,6 @@ class UserHalf(ContextOwner):
         self.turn_timestamp = self.timestamp
         self.slots = attrs.evolve(self.slots, segments=())
         self._user_has_gone_on()
-        self.drop_held_runs()
         busy = self.bot_is_speaking or self.latest_run.is_live or self.calls or self.slots.open is not None
         self.bot_waited = self.bot_has_spoken and not busy
         if started.announce:
