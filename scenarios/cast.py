@@ -168,6 +168,9 @@ class Emit:
 class Begin:
     """To a speech-to-speech model: now it answers, unless it does already."""
 
+    run_id: int | None = None
+    """Of the run that asks for it."""
+
 
 @attrs.frozen
 class _Say:
@@ -227,18 +230,18 @@ class SeededS2S(FunctionCaller):
 
     @on(Begin)
     def begin(self, message: Begin) -> Iterator[Effect]:
-        yield from self._begin(None)
+        yield from self._begin(message.run_id)
 
     @on(InputTextRawFrame)
     def read(self, frame: InputTextRawFrame) -> Iterator[Effect]:
         yield frame
-        yield from self._begin(None)
+        yield After(0.05, Begin())
 
     @on(LLMContextFrame)
     def run(self, frame: LLMContextFrame) -> Iterator[Effect]:
         # What the user's turn brings is news of the context: the user has been heard already.
         if frame.reason != "user turn":
-            yield from self._begin(frame.run_id)
+            yield After(0.05, Begin(frame.run_id))
 
     def _begin(self, run_id: int | None) -> Iterator[Effect]:
         if self.saying is not None:
