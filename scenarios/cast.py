@@ -320,6 +320,8 @@ class Ear:
     def __init__(self) -> None:
         self.heard: dict[int, float] = {}
         """The tones that were heard, and the second of the session in which each was first, in order."""
+        self.sounds: list[tuple[float, float]] = []
+        """When sound was heard: from, until, seconds of the session."""
         self._began: float | None = None
 
     def open(self, sample_rate: int) -> None:
@@ -330,9 +332,12 @@ class Ear:
         assert self._began is not None
         samples = np.frombuffer(audio, "<i2")
         changes = np.flatnonzero(np.diff(samples)) + 1
-        for level in samples[[0, *changes]]:
-            if level:
-                self.heard.setdefault(int(level), at - self._began)
+        levels = [int(level) for level in samples[[0, *changes]] if level]
+        for level in levels:
+            self.heard.setdefault(level, at - self._began)
+        if levels:
+            sound = at - self._began
+            self.sounds.append((sound, sound + len(samples) / RATE))
 
     def close(self) -> None: ...
 

@@ -12,18 +12,22 @@ from typing import Any
 
 import attrs
 
-from antiphon.actors import Delivery, Killed
+from antiphon.actors import Delivery, Event, Killed
 from antiphon.channels import (
     BotStartedSpeakingFrame,
     BotStoppedSpeakingFrame,
     CancelFrame,
+    ContextCommittedFrame,
+    EndFrame,
     ErrorFrame,
     Frame,
     FunctionCallResultFrame,
     InputTextRawFrame,
+    InterruptionFrame,
     LLMContext,
     LLMContextFrame,
     LLMTextFrame,
+    OutputPauseFrame,
     TranscriptionFrame,
     TTSTextFrame,
     UserMuteStartedFrame,
@@ -37,6 +41,7 @@ from antiphon.turn.peer_messages import ResponseClosed, ResponseOpened
 
 __all__ = ["Played", "complaints", "play"]
 
+ADDED = "on_user_turn_message_added", "on_assistant_message_added"
 WORD = re.compile(r"[a-zA-Z]\d+(?:p\d+)?w\d+\.?")
 
 
@@ -188,7 +193,7 @@ def events(played: Played) -> Iterator[str]:
     told = [
         str(getattr(event.payload[0], "content", ""))
         for event in played.trace.events
-        if event.name in ("on_user_turn_message_added", "on_assistant_message_added")
+        if event.name in ADDED
     ]
     written = [
         str(message["content"])
@@ -197,6 +202,59 @@ def events(played: Played) -> Iterator[str]:
     ]
     if told != written:
         yield f"events: told were {told}, written {written}"
+
+
+def events_after_writes(played: Played) -> Iterator[str]:
+    """Whoever hears of a message finds it in the context."""
+    texts: list[str] = []
+    for each in played.trace.history:
+        if isinstance(each, Delivery):
+            if each.receiver.name == "user" and isinstance(each.frame, (EndFrame, CancelFrame)):
+                return  # nothing is sent any more of what is written
+            if each.receiver.name == "source" and isinstance(each.frame, ContextCommittedFrame):
+                context = each.frame.context
+                texts = [*spoken_by(context, "user"), *spoken_by(context, "assistant")]
+        elif isinstance(each, Event) and each.name in ADDED:
+            content = str(getattr(each.payload[0], "content", ""))
+            if content not in texts:
+                yield f"events: {content} was told at {each.time:.3f}, before it was written"
+
+
+def speaking(played: Played) -> Iterator[str]:
+    """The bot speaks as long as it is heard, and says so."""
+    trace = played.trace
+    if any(restart.delay or restart.address.name == "output" for restart in trace.restarts):
+        return
+    said: dict[float, bool] = {}
+    cuts = {
+        each.time
+        for each in trace.deliveries
+        if each.receiver.name == "output" and isinstance(each.frame, (InterruptionFrame, OutputPauseFrame, CancelFrame))
+    }
+    for each in trace.deliveries:
+        if each.sender is not None and each.sender.name == "output":
+            if isinstance(each.frame, (BotStartedSpeakingFrame, BotStoppedSpeakingFrame)):
+                said[each.time] = isinstance(each.frame, BotStartedSpeakingFrame)
+    for began, ended in played.ear.sounds:
+        speaks = [is_start for time, is_start in said.items() if time <= began + 1e-6]
+        if not speaks or not speaks[-1]:
+            yield f"speaking: sound was heard at {began:.3f}, and the bot didn't speak"
+        for time, is_start in said.items():
+            if not is_start and began + 1e-6 < time < ended - 1e-6 and time not in cuts:
+                yield f"speaking: the bot stopped at {time:.3f}, and was heard until {ended:.3f}"
+
+
+def left_open(played: Played) -> Iterator[str]:
+    """In a session that nobody ends each turn comes to an end."""
+    conversation = played.conversation
+    if conversation.edges == "announced" or any(isinstance(each, (EndFrame, CancelFrame)) for each in conversation.script):
+        return
+    is_open = False
+    for each in deliveries_of(played.trace, "source"):
+        if isinstance(each.frame, (UserStartedSpeakingFrame, UserStoppedSpeakingFrame)):
+            is_open = isinstance(each.frame, UserStartedSpeakingFrame)
+    if is_open:
+        yield "edges: a turn never ends"
 
 
 def edges(played: Played) -> Iterator[str]:
@@ -250,6 +308,9 @@ RULES = (
     runs,
     answered,
     events,
+    events_after_writes,
+    speaking,
+    left_open,
     edges,
     responses,
 )
