@@ -225,21 +225,21 @@ def speaking(played: Played) -> Iterator[str]:
     trace = played.trace
     if any(restart.delay or restart.address.name == "output" for restart in trace.restarts):
         return
-    said: dict[float, bool] = {}
     cuts = {
         each.time
-        for each in trace.deliveries
-        if each.receiver.name == "output" and isinstance(each.frame, (InterruptionFrame, OutputPauseFrame, CancelFrame))
+        for each in deliveries_of(trace, "output")
+        if isinstance(each.frame, (InterruptionFrame, OutputPauseFrame, CancelFrame))
     }
-    for each in trace.deliveries:
-        if each.sender is not None and each.sender.name == "output":
-            if isinstance(each.frame, (BotStartedSpeakingFrame, BotStoppedSpeakingFrame)):
-                said[each.time] = isinstance(each.frame, BotStartedSpeakingFrame)
+    said = [
+        (each.time, isinstance(each.frame, BotStartedSpeakingFrame))
+        for each in deliveries_of(trace, "assistant")
+        if isinstance(each.frame, (BotStartedSpeakingFrame, BotStoppedSpeakingFrame))
+    ]
     for began, ended in played.ear.sounds:
-        speaks = [is_start for time, is_start in said.items() if time <= began + 1e-6]
+        speaks = [is_start for time, is_start in said if time <= began + 1e-6]
         if not speaks or not speaks[-1]:
             yield f"speaking: sound was heard at {began:.3f}, and the bot didn't speak"
-        for time, is_start in said.items():
+        for time, is_start in said:
             if not is_start and began + 1e-6 < time < ended - 1e-6 and time not in cuts:
                 yield f"speaking: the bot stopped at {time:.3f}, and was heard until {ended:.3f}"
 
