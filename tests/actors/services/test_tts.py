@@ -582,10 +582,3 @@ def test_settings_hold_for_what_is_asked_later_and_those_of_others_pass(direct: 
     assert [frame for frame in trace.down if isinstance(frame, (TTSUpdateSettingsFrame, LLMUpdateSettingsFrame))] == [
         *others
     ]
-
-
-# ---- measurements
-
-
-async def measured(*frames: Frame, **start: bool) -> list[object]:
-    """What is measured in a session whose StartFrame asks for it."""
