@@ -137,6 +137,8 @@ def _canonical(value: Any) -> Iterator[str]:
     elif attrs.has(type(value)):
         yield f"({type(value).__qualname__}"
         for field in attrs.fields(type(value)):
+            if not field.eq:
+                continue  # kept beside the value, not part of it
             inner = getattr(value, field.name)
             yield field.name
             if field.name in ("time", "delay", "since") and isinstance(inner, float):

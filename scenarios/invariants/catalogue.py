@@ -17,6 +17,11 @@ from .channels import (
 from .complaint import Complaint, Invariant
 from .context import calls_have_outcomes, prefix, snapshots_are_well_formed, versions
 from .conversation import Conversation
+from .endings import nothing_is_left
+from .events import events_are_writes, idle_honesty, latency_sums, no_turn_for_ever, realtime_write_points
+from .likeness import determinism, kill_safe, noise_is_nothing, same_as_cascade
+from .runs import no_unasked_run, one_live_run, settled_once
+from .speech import edges_alternate, speaking_is_sound, syntheses_are_apart, text_round_trip
 from .words import (
     every_transcript_once,
     heard_only,
@@ -44,10 +49,27 @@ ALL: Mapping[int, Invariant] = {
         Invariant(11, fifo),
         Invariant(12, system_first),
         Invariant(13, calls_have_outcomes),
+        Invariant(14, settled_once),
         Invariant(15, snapshots_are_well_formed),
+        Invariant(16, one_live_run),
+        Invariant(17, no_unasked_run),
+        Invariant(18, edges_alternate),
+        Invariant(19, speaking_is_sound),
+        Invariant(20, syntheses_are_apart),
+        Invariant(21, text_round_trip),
         Invariant(22, muted_is_deaf),
         Invariant(23, no_words_no_message),
+        Invariant(24, realtime_write_points),
+        Invariant(25, same_as_cascade, traces=2),
+        Invariant(26, events_are_writes),
+        Invariant(28, idle_honesty),
+        Invariant(29, no_turn_for_ever),
+        Invariant(30, nothing_is_left),
+        Invariant(31, kill_safe, traces=2),
+        Invariant(32, determinism, traces=2),
         Invariant(33, nobody_waits_in_a_circle),
+        Invariant(34, noise_is_nothing, traces=2),
+        Invariant(36, latency_sums),
     )
 }
 """The invariants by their numbers: V1 is `ALL[1]`. Each is called with a trace, those between two with both."""

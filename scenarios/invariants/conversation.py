@@ -266,12 +266,15 @@ def pairs(versions: tuple[Version, ...]) -> Iterator[tuple[Version, Version]]:
     return itertools.pairwise(versions)
 
 
+ENDS = ("source", "sink")
+"""The ends of a session, where a script speaks for somebody."""
+
+
 def _receiver(trace: Trace, kinds: tuple[type, ...]) -> str:
-    return next((each.receiver.name for each in trace.deliveries if isinstance(each.frame, kinds)), "")
+    those = (each.receiver.name for each in trace.deliveries if isinstance(each.frame, kinds))
+    return next((name for name in those if name not in ENDS), "")
 
 
 def _sender(trace: Trace, kinds: tuple[type, ...]) -> str:
-    return next(
-        (each.sender.name for each in trace.deliveries if isinstance(each.frame, kinds) and each.sender is not None),
-        "",
-    )
+    those = (each.sender.name for each in trace.deliveries if isinstance(each.frame, kinds) and each.sender is not None)
+    return next((name for name in those if name not in ENDS), "")

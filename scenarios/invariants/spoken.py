@@ -6,7 +6,8 @@ Texts are compared without spaces: how pieces are joined is nobody's concern her
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 
 import attrs
 
@@ -62,16 +63,33 @@ def squeezed(text: str) -> str:
     return "".join(text.split())
 
 
-def edges(told: Conversation, started: type[Frame], stopped: type[Frame], *, by: str) -> list[Edge]:
-    """The edges that an actor has sent, each at its first sight. Who sends both in one lane sends them to all alike."""
-    by_receiver: dict[tuple[str, object], list[Seen[Frame]]] = {}
+def channels(told: Conversation, started: type[Frame], stopped: type[Frame], *, by: str) -> Iterator[list[Seen[Frame]]]:
+    """What an actor has sent of two kinds, for each who handles both: in one lane, so in the order of sending."""
+    found: dict[tuple[object, ...], list[Seen[Frame]]] = {}
     for each in told.select(started, stopped, by=by):
-        by_receiver.setdefault((each.receiver.name, each.direction), []).append(each)
-    found: list[Edge] = []
-    for count in range(max(map(len, by_receiver.values()), default=0)):
-        first = min((those[count] for those in by_receiver.values() if len(those) > count), key=lambda each: each.seq)
-        found.append(Edge(isinstance(first.frame, started), first.time, first))
-    return found
+        destination = getattr(each.frame, "transport_destination", None)
+        found.setdefault((each.receiver.name, each.direction, destination), []).append(each)
+    sees_stops = [those for those in found.values() if any(isinstance(each.frame, stopped) for each in those)]
+    sees_both = [those for those in sees_stops if any(isinstance(each.frame, started) for each in those)]
+    yield from sees_both or sees_stops or found.values()
+
+
+def edges(told: Conversation, started: type[Frame], stopped: type[Frame], *, by: str) -> list[Edge]:
+    """The edges that an actor has sent, with the time at which each was first seen by anybody."""
+    longest = max(channels(told, started, stopped, by=by), key=len, default=[])
+    first: dict[tuple[int, int], float] = {}
+    for each, key in _numbered(told.select(started, stopped, by=by)):
+        first[key] = min(each.time, first.get(key, math.inf))
+    return [Edge(isinstance(each.frame, started), first[key], each) for each, key in _numbered(longest)]
+
+
+def _numbered(those: Iterable[Seen[Frame]]) -> Iterator[tuple[Seen[Frame], tuple[int, int]]]:
+    """Each with what is the same wherever the same sending is handled: which object, and the how manieth time."""
+    counts: Counter[tuple[object, ...]] = Counter()
+    for each in those:
+        at = id(each.frame), each.receiver.name, each.direction
+        counts[at] += 1
+        yield each, (id(each.frame), counts[at])
 
 
 def mutes(told: Conversation) -> list[tuple[float, float]]:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import attrs
 
 from antiphon.actors import Failure
-from antiphon.channels import CancelFrame, EndFrame, LLMContextFrame
+from antiphon.channels import CancelFrame, EndFrame, LLMContext, LLMContextFrame
 from antiphon.scenarios import Conversation, Ear, Kill, conversation
 from antiphon.scenarios.invariants import check
 
@@ -65,11 +65,20 @@ def kills_in(played: Played, chance: random.Random) -> tuple[Kill, ...]:
     return tuple(Kill(name, at=chance.randint(2, max(2, counts[name]))) for name in names)
 
 
+def texts(context: LLMContext) -> list[tuple[str, object]]:
+    """What was said. Which of two outcomes of calls that come at one instant a run has seen isn't settled by anything."""
+    return [
+        (message["role"], message["content"])
+        for message in context.messages
+        if message["role"] in ("user", "assistant") and "content" in message
+    ]
+
+
 def essence(played: Played) -> dict[str, object]:
     """What no kill may change."""
     trace = played.trace
     runs = {
-        each.frame.run_id: each.frame.context.messages
+        each.frame.run_id: texts(each.frame.context)
         for each in trace.deliveries
         if isinstance(each.frame, LLMContextFrame) and each.receiver.name in ("llm", "s2s")
     }
