@@ -30,6 +30,7 @@ from ..channels import (
     LLMContextFrame,
     LLMFullResponseEndFrame,
     LLMFullResponseStartFrame,
+    LLMRunCancelFrame,
     LLMServiceMetadataFrame,
     StartFrame,
     TTSAudioRawFrame,
@@ -243,6 +244,14 @@ class SeededS2S(FunctionCaller):
         if frame.reason != "user turn":
             yield After(0.05, Begin(frame.run_id))
 
+    @on(LLMRunCancelFrame)
+    def cancel_run(self, frame: LLMRunCancelFrame) -> Iterator[Effect]:
+        yield frame
+        yield After(None, Begin(frame.run_id))
+        if self.saying is not None and self.saying.run_id == frame.run_id:
+            yield from self._stop(self.saying)
+            yield Down(LLMFullResponseEndFrame(run_id=frame.run_id))
+
     def _begin(self, run_id: int | None) -> Iterator[Effect]:
         if self.saying is not None:
             return
@@ -274,13 +283,16 @@ class SeededS2S(FunctionCaller):
         yield After(pause, _Say(message.number, message.at + 1))
 
     def _end(self, saying: _Saying) -> Iterator[Effect]:
-        self._fall_silent()
-        if saying.plan.words:
-            yield Down(TTSStoppedFrame(saying.context_id))
+        yield from self._stop(saying)
         failed = saying.plan.breaks
         if not failed:
             yield from self.begin_calls(_requested(saying.plan.calls, saying.number), None)
         yield Down(LLMFullResponseEndFrame(run_id=saying.run_id, failed=failed))
+
+    def _stop(self, saying: _Saying) -> Iterator[Effect]:
+        self._fall_silent()
+        if saying.plan.words:
+            yield Down(TTSStoppedFrame(saying.context_id))
 
     @on(InterruptionFrame)
     def interrupted(self, frame: InterruptionFrame) -> Iterator[Effect]:

@@ -232,6 +232,8 @@ class _Writer:
     of: Conversation
     chance: random.Random
     moments: Timeline = attrs.field(factory=list)
+    edges_end: float = 0.0
+    """When the last edge of a turn is told."""
     utterances: int = 0
     notes: int = 0
 
@@ -286,15 +288,19 @@ class _Writer:
         if self.of.has_voice and chance.random() < 0.9:
             self.moments.append((begin, VADUserStartedSpeakingFrame()))
             self.moments.append((end, VADUserStoppedSpeakingFrame()))
+        first = max(begin + chance.uniform(0.0, 0.1), self.edges_end + 0.01)
+        last = max(end + chance.uniform(0.0, 0.2), first + 0.01)
         if self.of.edges == "proposed":
             started, stopped = ProposedUserStartedSpeakingFrame(), ProposedUserStoppedSpeakingFrame()
             up = self.of.hears_and_speaks
-            self._at(begin + chance.uniform(0.0, 0.1), Both(started) if up else started)
-            self._at(end + chance.uniform(0.0, 0.2), Both(stopped) if up else stopped)
+            self._at(first, Both(started) if up else started)
+            self._at(last, Both(stopped) if up else stopped)
+            self.edges_end = last
         elif self.of.edges == "announced":
             begun = (Both(UserStartedSpeakingFrame()), *((Interrupt(),) if self.of.allow_interruptions else ()))
-            self._at(begin + chance.uniform(0.0, 0.1), *begun)
-            self._at(end + chance.uniform(0.0, 0.2), Both(UserStoppedSpeakingFrame()))
+            self._at(first, *begun)
+            self._at(last, Both(UserStoppedSpeakingFrame()))
+            self.edges_end = last
         elif self.of.hears_and_speaks and self.of.allow_interruptions and chance.random() < 0.6:
             self._at(begin + chance.uniform(0.0, 0.1), Interrupt())
 

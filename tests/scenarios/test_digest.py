@@ -7,11 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-<<<<<<< HEAD
-=======
 import attrs
 
->>>>>>> invariants
 from antiphon.scenarios.trace import digest_of
 
 PROGRAM = """
@@ -69,7 +66,6 @@ def test_another_seed_gives_another_trace() -> None:
     assert one != two
 
 
-<<<<<<< HEAD
 def test_what_has_no_repr_of_its_own_is_told_by_its_type() -> None:
     """A place in memory is another one in each run."""
 
@@ -77,7 +73,8 @@ def test_what_has_no_repr_of_its_own_is_told_by_its_type() -> None:
         pass
 
     assert digest_of([Judge()]) == digest_of([Judge()])
-=======
+
+
 @attrs.frozen
 class Remembers:
     """A value with something kept beside it, which is no part of it."""
@@ -89,4 +86,3 @@ class Remembers:
 def test_what_is_no_part_of_a_value_is_not_in_the_digest() -> None:
     assert digest_of(Remembers(1)) == digest_of(Remembers(1))
     assert digest_of(Remembers(1)) != digest_of(Remembers(2))
->>>>>>> invariants

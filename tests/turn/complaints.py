@@ -190,11 +190,7 @@ def answered(played: Played) -> Iterator[str]:
 
 def events(played: Played) -> Iterator[str]:
     """One for each message, in order."""
-    told = [
-        str(getattr(event.payload[0], "content", ""))
-        for event in played.trace.events
-        if event.name in ADDED
-    ]
+    told = [str(getattr(event.payload[0], "content", "")) for event in played.trace.events if event.name in ADDED]
     written = [
         str(message["content"])
         for message in played.context.messages
@@ -247,7 +243,9 @@ def speaking(played: Played) -> Iterator[str]:
 def left_open(played: Played) -> Iterator[str]:
     """In a session that nobody ends each turn comes to an end."""
     conversation = played.conversation
-    if conversation.edges == "announced" or any(isinstance(each, (EndFrame, CancelFrame)) for each in conversation.script):
+    if conversation.edges == "announced" or any(
+        isinstance(each, (EndFrame, CancelFrame)) for each in conversation.script
+    ):
         return
     is_open = False
     for each in deliveries_of(played.trace, "source"):
