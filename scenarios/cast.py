@@ -188,6 +188,8 @@ class _Saying:
     number: int
     run_id: int | None
     plan: AnswerPlan
+    has_begun: bool = False
+    """It was heard."""
 
     @property
     def context_id(self) -> str:
@@ -272,6 +274,7 @@ class SeededS2S(FunctionCaller):
             return
         word, pause = words[message.at]
         if message.at == 0:
+            self.saying = attrs.evolve(saying, has_begun=True)
             yield Down(TTSStartedFrame(context))
         if self.word_times:
             offset = round(message.at * WORD_SECS * 1e9)
@@ -291,7 +294,7 @@ class SeededS2S(FunctionCaller):
 
     def _stop(self, saying: _Saying) -> Iterator[Effect]:
         self._fall_silent()
-        if saying.plan.words:
+        if saying.has_begun:
             yield Down(TTSStoppedFrame(saying.context_id))
 
     @on(InterruptionFrame)

@@ -45,8 +45,8 @@ async def hunt(
 ) -> Verdict:
     """Search a copy of the packages with this mistake in it; None: with none. Each seed is tried in both ways of delivery.
 
-    `search` is for None: a mistake says itself which one shall find it. `patience` is in seconds of real time. Raises `Misfit` when the mistake doesn't apply, and `Broken` when the search
-    didn't run with it.
+    `search` is for None: a mistake says itself which one shall find it. `patience` is in seconds of real time. Raises
+    `Misfit` when the mistake doesn't apply, and `Broken` when the search didn't run with it.
     """
     with tempfile.TemporaryDirectory(prefix="antiphon-mutant-") as name:
         folder = Path(name)

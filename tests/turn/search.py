@@ -78,11 +78,14 @@ def essence(played: Played) -> dict[str, object]:
     """What no kill may change."""
     trace = played.trace
     runs = {
-        each.frame.run_id: texts(each.frame.context)
-        for each in trace.deliveries
-        if isinstance(each.frame, LLMContextFrame) and each.receiver.name in ("llm", "s2s")
+        delivery.frame.run_id: texts(delivery.frame.context)
+        for delivery in trace.deliveries
+        if isinstance(delivery.frame, LLMContextFrame) and delivery.receiver.name in ("llm", "s2s")
     }
-    told = [(each.name, each.payload) for each in trace.events if each.address.name in ("user", "assistant")]
+    told: dict[str, list[object]] = {}  # which of two kinds of events comes first in an instant isn't settled either
+    for each in trace.events:
+        if each.address.name in ("user", "assistant"):
+            told.setdefault(each.name, []).append(each.payload)
     return {
         "the context": played.context.messages,
         "what the model was run with": runs,
