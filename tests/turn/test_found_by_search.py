@@ -12,11 +12,13 @@ from antiphon.channels import (
     LLMContext,
     LLMContextFrame,
     TranscriptionFrame,
+    UserStartedSpeakingFrame,
+    UserStoppedSpeakingFrame,
     VADUserStartedSpeakingFrame,
     VADUserStoppedSpeakingFrame,
 )
 from antiphon.scenarios import Item, Sleep, Trace, play
-from antiphon.turn import LLMContextAggregatorPair
+from antiphon.turn import ExternalUserTurnStrategies, LLMContextAggregatorPair
 
 STARTED, STOPPED = VADUserStartedSpeakingFrame(), VADUserStoppedSpeakingFrame()
 DELIVERY = pytest.mark.parametrize("direct", [True, False])
@@ -49,3 +51,15 @@ def test_a_turn_that_interrupts_nothing_leaves_the_run_of_the_message_before_it(
     answer = "assistant", "One two three four five six."
     assert written(trace) == [("user", "hi"), answer, ("user", "more"), answer]
     assert [len(run.context.messages) for run in runs(trace)] == [1, 3]
+
+
+@DELIVERY
+@pytest.mark.rule("D6", "D8")
+def test_the_end_of_a_turn_that_somebody_else_has_announced_is_not_announced_again(direct: bool) -> None:
+    """Nobody has heard words in it, so it stays open until the watch-dog looks."""
+    pair = LLMContextAggregatorPair(LLMContext(), user_turn_strategies=ExternalUserTurnStrategies())
+    script = [UserStartedSpeakingFrame(), Sleep(0.5), UserStoppedSpeakingFrame(), Sleep(10)]
+    trace = play(Pipeline(pair.user, pair.assistant), script, direct=direct, limit=60)
+    assert [event.time for event in trace.events if event.name == "on_user_turn_stopped"] == [5.5]
+    assert trace.down == (UserStartedSpeakingFrame(), UserStoppedSpeakingFrame())
+    assert trace.up == ()
