@@ -203,7 +203,7 @@ def _compose(chance: random.Random, seed: int) -> Conversation:
         edges=edges,
         word_times=chance.random() < 0.7,
         late_window=chance.choice((0.0, 1.0)),
-        resumes=chance.random() < 0.4,
+        resumes=chance.random() < 0.5,
         stop=chance.choice(("analyser", "timeout")),
         mute=chance.randrange(len(MUTES)) if chance.random() < 0.1 else None,
         small_lanes=chance.random() < 0.3,
@@ -252,7 +252,7 @@ class _Writer:
 
     def _gap(self) -> float:
         """Between the end of what the user says and the next beginning: at once, into the answer, after it."""
-        return self.chance.uniform(*self.chance.choice(((0.01, 0.4), (0.4, 1.5), (1.5, 3.0), (3.0, 6.0))))
+        return self.chance.uniform(*self.chance.choice(((0.01, 0.4), (0.4, 1.5), (0.8, 2.5), (0.8, 2.5), (2.0, 6.0))))
 
     def _at(self, moment: float, *what: Frame | Effect) -> None:
         """The user is heard: told by the speech-to-speech model, or by whoever stands before the pair."""
@@ -269,7 +269,7 @@ class _Writer:
         chance = self.chance
         seconds = chance.uniform(0.1, 1.8)
         end = begin + seconds
-        parts = chance.choice((0, 1, 1, 1, 2, 2, 3, 4))
+        parts = chance.choice((0, 0, 1, 1, 1, 2, 3, 4))
         self._edges(begin, end)
         late = chance.choice((0.0, 0.0, 0.15, 0.15, 0.15, chance.uniform(0.2, 3.0)))
         for at in range(parts):
