@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
+from typing import Any, cast
 
 import pytest
 import trio
@@ -598,7 +599,7 @@ def test_a_message_bears_the_time_at_which_its_turn_began(begin: list[Item], dir
     script = [Sleep(1), *begin, final("hi"), Sleep(5), *begin, final("wait"), Sleep(5)]
     trace = play(cascade(), script, limit=60.0, direct=direct)
     added, stopped = (
-        [event.payload[-1].timestamp for event in trace.events if event.name == f"on_user_turn_{name}"]
+        [cast(Any, event.payload[-1]).timestamp for event in trace.events if event.name == f"on_user_turn_{name}"]
         for name in ("message_added", "stopped")
     )
     assert added == stopped
