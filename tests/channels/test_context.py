@@ -79,7 +79,7 @@ def test_what_is_no_message_is_refused(message: object) -> None:
 
 def test_one_message_in_place_of_a_list_is_refused() -> None:
     with pytest.raises(TypeError, match=r"write `\[value\]`"):
-        LLMContext.from_messages(HELLO)
+        LLMContext.from_messages(HELLO)  # type: ignore[arg-type]
 
 
 def test_the_next_version_takes_over_what_was_looked_at_and_looks_at_the_rest() -> None:
