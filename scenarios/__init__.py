@@ -1,5 +1,6 @@
 """How a pipeline is tried out: plays in virtual time, traces, and the search for a broken rule."""
 
+from . import invariants as invariants
 from .cast import (
     AnswerPlan as AnswerPlan,
     Begin as Begin,

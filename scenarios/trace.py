@@ -36,13 +36,13 @@ class Trace:
     ended: str | BaseException
     """`"ended"`, `"cancelled"`, or what the session failed with."""
     stalls: tuple[Stall, ...] = ()
-    all: tuple[object, ...] = attrs.field(default=(), repr=False, eq=False)
+    history: tuple[object, ...] = attrs.field(default=(), repr=False, eq=False)
     """All of the above but the durable values, as it happened."""
 
     @cached_property
     def digest(self) -> str:
         """SHA-256 of the canonical trace, in hexadecimal. Made when somebody asks: it takes as long as the run."""
-        return digest_of([*self.all, self.durable, self.ended])
+        return digest_of([*self.history, self.durable, self.ended])
 
     def handled_by(self, name: str) -> tuple[object, ...]:
         """The frames and messages whose handling an actor began, in order."""
@@ -101,7 +101,7 @@ class TraceRecorder(Observer):
             durable=durable,
             ended=ended,
             stalls=tuple(self.stalls),
-            all=tuple(self.all),
+            history=tuple(self.all),
         )
 
     def _out_at(self, end: str) -> tuple[Frame, ...]:
@@ -137,6 +137,8 @@ def _canonical(value: Any) -> Iterator[str]:
     elif attrs.has(type(value)):
         yield f"({type(value).__qualname__}"
         for field in attrs.fields(type(value)):
+            if not field.eq:
+                continue  # kept beside the value, not part of it
             inner = getattr(value, field.name)
             yield field.name
             if field.name in ("time", "delay", "since") and isinstance(inner, float):

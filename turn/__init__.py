@@ -53,11 +53,13 @@ from .prosody_analyzer import (
     ProsodyTurnAnalyzer as ProsodyTurnAnalyzer,
 )
 from .realtime_mode import (
+    HalvesDisagree as HalvesDisagree,
     RealtimeMode as RealtimeMode,
     RealtimeServiceModeConfig as RealtimeServiceModeConfig,
     announces_realtime as announces_realtime,
     config_in_force as config_in_force,
     config_of as config_of,
+    needs_both_halves as needs_both_halves,
 )
 from .silence_analyzer import (
     SilenceTurnAnalyzer as SilenceTurnAnalyzer,

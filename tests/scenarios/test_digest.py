@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import attrs
+
 from antiphon.scenarios.trace import digest_of
 
 PROGRAM = """
@@ -69,3 +71,16 @@ def test_an_object_that_tells_only_where_it_lies_does_not_change_a_digest() -> N
 
     assert digest_of([Judge()]) == digest_of([Judge()])
     assert digest_of([Judge()]) != digest_of([object()])
+
+
+@attrs.frozen
+class Remembers:
+    """A value with something kept beside it, which is no part of it."""
+
+    number: int
+    cache: object = attrs.field(factory=object, eq=False, repr=False)
+
+
+def test_what_is_no_part_of_a_value_is_not_in_the_digest() -> None:
+    assert digest_of(Remembers(1)) == digest_of(Remembers(1))
+    assert digest_of(Remembers(1)) != digest_of(Remembers(2))

@@ -56,7 +56,7 @@ def plan(made: Conversation) -> Iterator[str]:
 
 def story(played: Played, first: float = 0.0, last: float = 1e9) -> Iterator[str]:
     """Deliveries, events and failures in order, and what has come of them."""
-    for each in played.trace.all:
+    for each in played.trace.history:
         time = getattr(each, "time", first)
         if first <= time <= last and not is_sound(each):
             yield f"{time:8.3f}  {told(each)}"

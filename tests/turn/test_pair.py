@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
-from typing import Any, cast
 
 import pytest
 import trio
@@ -47,7 +46,7 @@ from antiphon.channels import (
     VADUserStoppedSpeakingFrame,
 )
 from antiphon.scenarios import Item, Kill, Sleep, Trace, play
-from antiphon.turn import LLMContextAggregatorPair
+from antiphon.turn import LLMContextAggregatorPair, UserTurnMessageAddedMessage, UserTurnStoppedMessage
 from tests.seeds import seeds
 
 RATE = 24000
@@ -599,7 +598,13 @@ def test_a_message_bears_the_time_at_which_its_turn_began(begin: list[Item], dir
     script = [Sleep(1), *begin, final("hi"), Sleep(5), *begin, final("wait"), Sleep(5)]
     trace = play(cascade(), script, limit=60.0, direct=direct)
     added, stopped = (
-        [cast(Any, event.payload[-1]).timestamp for event in trace.events if event.name == f"on_user_turn_{name}"]
+        [
+            message.timestamp
+            for event in trace.events
+            for message in event.payload
+            if event.name == f"on_user_turn_{name}"
+            and isinstance(message, (UserTurnMessageAddedMessage, UserTurnStoppedMessage))
+        ]
         for name in ("message_added", "stopped")
     )
     assert added == stopped

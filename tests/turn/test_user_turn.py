@@ -523,6 +523,11 @@ def test_without_transcripts_words_start_nothing_and_stops_do_not_wait_for_them(
     assert strategies.without_transcripts() == (strategies, ())
 
 
+def test_without_transcripts_a_voice_begins_what_only_words_began() -> None:
+    only_words = UserTurnStrategies([TranscriptionUserTurnStartStrategy()], [ExternalCompletionUserTurnStopStrategy()])
+    assert only_words.without_transcripts()[0].start == (VADUserTurnStartStrategy(),)
+
+
 def test_strategies_that_were_asked_for_stay_without_transcripts() -> None:
     asked = UserTurnStrategies([MinWordsUserTurnStartStrategy(2)], [ExternalCompletionUserTurnStopStrategy()])
     assert asked.without_transcripts() == (asked, ())

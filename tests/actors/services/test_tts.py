@@ -655,6 +655,16 @@ def test_a_request_that_is_made_again_in_the_middle_of_its_sound_has_no_values()
     assert kinds.count(ProcessingMetricsData) == 0
 
 
+@both
+@pytest.mark.rule("J43")
+@pytest.mark.parametrize("cut", [[InterruptionFrame()], [END], [START]], ids=["interrupted", "ended", "replaced"])
+def test_the_time_to_a_first_sentence_is_that_of_its_own_response(cut: list[Frame], direct: bool) -> None:
+    before: list[Item] = [START, LLMTextFrame("It"), Sleep(0.75), *cut]
+    script: list[Item] = [*before, START, LLMTextFrame("We"), Sleep(0.25), LLMTextFrame(" go. Now"), END, Sleep(1)]
+    gathered = [data for data in measured(script, direct=direct) if isinstance(data, TextAggregationMetricsData)]
+    assert gathered[-1] == TextAggregationMetricsData("tts", 0.25)
+
+
 @pytest.mark.rule("J43")
 def test_a_synthesis_measures_nothing_that_nobody_wants() -> None:
     assert not [frame for frame in speak(response("One.")).down if isinstance(frame, MetricsFrame)]
