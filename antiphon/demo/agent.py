@@ -98,7 +98,7 @@ def agent_pipeline(
 
     # Flite's voices have too little melody to hear from it whether a sentence is over: here a pause is the end.
     ends = UserTurnStrategies(stop=[TurnAnalyzerUserTurnStopStrategy(SilenceTurnAnalyzer())])
-    pair = LLMContextAggregatorPair(LLMContext(), user_turn_strategies=ends, false_interruption_timeout=1.0)
+    pair = LLMContextAggregatorPair(LLMContext(), user_turn_strategies=ends)
     return Pipeline(
         AudioInput(source, end_when_silent=8.0 if ends_with_source else None, name="input"),
         VAD(HEARING, name="vad"),
