@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import cached_property
 from typing import Any
 
 import attrs
@@ -34,9 +35,16 @@ class Trace:
     """The durable values at the end, by actor name."""
     ended: str | BaseException
     """`"ended"`, `"cancelled"`, or what the session failed with."""
-    digest: str
-    """SHA-256 of the canonical trace, in hexadecimal."""
     stalls: tuple[Stall, ...] = ()
+    history: tuple[object, ...] = ()
+    """All that was told, deliveries, drops, events and the rest, in the order in which it happened."""
+    logged: tuple[str, ...] = ()
+    """What the logger `antiphon` was given from INFO on, as `LEVEL text`; the digest doesn't hold it."""
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 of the canonical trace, in hexadecimal. Made when somebody asks: it takes as long as the run."""
+        return digest_of([*self.history, self.durable, self.ended])
 
     def handled_by(self, name: str) -> tuple[object, ...]:
         """The frames and messages whose handling an actor began, in order."""
@@ -82,7 +90,13 @@ class TraceRecorder(Observer):
     def ended(self, outcome: object) -> None:
         self.all.append(outcome)
 
-    def trace(self, *, durable: Mapping[str, Mapping[str, object]], ended: str | BaseException) -> Trace:
+    def trace(
+        self,
+        *,
+        durable: Mapping[str, Mapping[str, object]],
+        ended: str | BaseException,
+        logged: Iterable[str] = (),
+    ) -> Trace:
         """All of it as a `Trace`."""
         return Trace(
             down=self._out_at("sink"),
@@ -94,8 +108,9 @@ class TraceRecorder(Observer):
             events=tuple(self.events),
             durable=durable,
             ended=ended,
-            digest=digest_of([*self.all, durable, ended]),
             stalls=tuple(self.stalls),
+            history=tuple(self.all),
+            logged=tuple(logged),
         )
 
     def _out_at(self, end: str) -> tuple[Frame, ...]:
@@ -109,8 +124,8 @@ class TraceRecorder(Observer):
 def digest_of(values: object) -> str:
     """SHA-256 of values in a canonical form that is the same in each process.
 
-    Fields by `repr`, bytes by length and hash, callables by qualified name, exceptions by type, times in integer
-    microseconds.
+    Fields by `repr`, bytes by length and hash, callables by qualified name, exceptions and what has no `repr` of its own by
+    type, times in integer microseconds.
     """
     sha = hashlib.sha256()
     for piece in _canonical(values):
@@ -131,6 +146,8 @@ def _canonical(value: Any) -> Iterator[str]:
     elif attrs.has(type(value)):
         yield f"({type(value).__qualname__}"
         for field in attrs.fields(type(value)):
+            if not field.eq:
+                continue  # kept beside the value, not part of it
             inner = getattr(value, field.name)
             yield field.name
             if field.name in ("time", "delay", "since") and isinstance(inner, float):
@@ -152,5 +169,7 @@ def _canonical(value: Any) -> Iterator[str]:
     elif isinstance(value, (set, frozenset)):
         yield "set"
         yield from sorted("|".join(_canonical(inner)) for inner in value)
+    elif getattr(type(value), "__repr__", None) is object.__repr__:
+        yield f"object {type(value).__qualname__}"  # its repr would name a place in memory
     else:
         yield repr(value)

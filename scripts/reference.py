@@ -423,7 +423,7 @@ def package_page(folder: str) -> str:
     """A package's names, by the modules that define them."""
     init = ROOT / folder / "__init__.py"
     title = folder.replace("/", ".").removeprefix("antiphon.")
-    names = offered(init)
+    names = [name for name in offered(init) if not (init.parent / name / "__init__.py").is_file()]
     text = f"# antiphon.{title}\n\n{NOTE}\n" + paragraph(ast.get_docstring(parsed(init)) or "")
     paths = [find(init, name).path for name in names]
     own = [path for path in dict.fromkeys(paths) if path.is_relative_to(ROOT / folder) and not is_frames(path)]
@@ -571,6 +571,7 @@ PAGES: Mapping[str, Callable[[], str]] = {
     "actors.md": lambda: package_page("actors"),
     "turn.md": lambda: package_page("turn"),
     "scenarios.md": lambda: package_page("scenarios"),
+    "invariants.md": lambda: package_page("scenarios/invariants"),
     "aio.md": lambda: package_page("antiphon/aio"),
     "services.md": lambda: folder_page("actors/services", "Services"),
     "transports.md": lambda: folder_page("actors/transports", "Transports"),

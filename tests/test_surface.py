@@ -2,7 +2,8 @@
 
 Modules promise by `__all__`; what only siblings use isn't in it. The package's `__init__` re-exports each name by hand,
 `from .mailbox import Mailbox as Mailbox`, or lists it in its own `__all__`. Services, transports, processors, engines
-aren't re-exported: whoever wants one names its module.
+aren't re-exported: whoever wants one names its module. The invariants are, but as a module, since they are used by it:
+`invariants.check(trace)`.
 """
 
 import ast
@@ -20,6 +21,7 @@ ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = ["actors", "channels", "scenarios", "turn"]
 AIO = ROOT / "antiphon" / "aio"
 BY_NAME_ONLY = {"engines", "processors", "services", "transports"}
+BY_MODULE = {"invariants"}
 
 
 def surface(file: Path) -> set[str]:
@@ -56,6 +58,8 @@ def parts(folder: Path) -> Iterator[Path]:
 
 
 def names_of(part: Path) -> set[str]:
+    if part.parent.name in BY_MODULE and part.name == "__init__.py":
+        return {part.parent.name}
     return surface(part) if part.name == "__init__.py" else promised(part)
 
 

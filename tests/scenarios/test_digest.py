@@ -7,6 +7,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import attrs
+
+from antiphon.scenarios.trace import digest_of
+
 PROGRAM = """
 import trio
 from antiphon import Actor, After, Interrupt, Pipeline, To, Up, actor, durable, on
@@ -60,3 +64,23 @@ def test_equal_seeds_give_equal_digests_in_processes_with_different_hashes() -> 
 def test_another_seed_gives_another_trace() -> None:
     one, two = digests("0")
     assert one != two
+
+
+def test_an_object_that_tells_only_where_it_lies_does_not_change_a_digest() -> None:
+    class Judge: ...
+
+    assert digest_of([Judge()]) == digest_of([Judge()])
+    assert digest_of([Judge()]) != digest_of([object()])
+
+
+@attrs.frozen
+class Remembers:
+    """A value with something kept beside it, which is no part of it."""
+
+    number: int
+    cache: object = attrs.field(factory=object, eq=False, repr=False)
+
+
+def test_what_is_no_part_of_a_value_is_not_in_the_digest() -> None:
+    assert digest_of(Remembers(1)) == digest_of(Remembers(1))
+    assert digest_of(Remembers(1)) != digest_of(Remembers(2))
