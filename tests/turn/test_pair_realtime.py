@@ -494,13 +494,13 @@ def test_cascade_writes_are_those_of_a_cascade(direct: bool) -> None:
 # ---- kills
 
 
-SPOKEN: list[Item] = [
+SPOKEN: list[object] = [
     *[START, STOP, RS, X("Sure"), Sleep(0.2), T("Can you"), Sleep(0.1), START, T("help?"), Sleep(1), X(" yes"), RE],
     *[Sleep(1), announced(), in_progress(), STOP, RS, X("Well"), result_of(), Sleep(0.1), InterruptionFrame()],
     *[Sleep(0.1), T("and"), InputTextRawFrame("typed"), RS, X("There"), RE, Sleep(3), EndFrame()],
 ]
 """Late words, a cut by voice, a call, a cut by the application, typed text, and an end."""
-SWITCHED: list[Item] = [
+SWITCHED: list[object] = [
     *[START, final("hi"), REALTIME, STOP, Sleep(2), *replied("Hello"), *said("more"), Sleep(1), RS, X("yes"), RE],
     *[T("ok"), Sleep(2), EndFrame()],
 ]
@@ -510,7 +510,7 @@ SWITCHED: list[Item] = [
 @pytest.mark.parametrize("half", ["user", "assistant"])
 @pytest.mark.rule("K20")
 @both
-def test_a_kill_at_any_moment_changes_nothing(script: list[Item], mode: Any, half: str, direct: bool) -> None:
+def test_a_kill_at_any_moment_changes_nothing(script: list[object], mode: Any, half: str, direct: bool) -> None:
     whole = realtime(script, mode=mode, direct=direct)
     assert len(written(whole)) >= 5
     handled = len(whole.handled_by(half))
