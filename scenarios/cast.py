@@ -15,11 +15,12 @@ import attrs
 import numpy as np
 import trio
 
-from ..actors import After, Both, Down, Effect, actor, durable, on
+from ..actors import After, Both, Down, Effect, actor, durable, on, state
 from ..actors.services.function_calls import FunctionCaller, FunctionCallParams, RequestedCall
 from ..actors.services.llm import Answer, AnswerFailed, LLMService
 from ..actors.services.scripted_tts import tone_of
 from ..channels import (
+    EndFrame,
     Frame,
     FunctionCallResultProperties,
     HeardFrame,
@@ -29,8 +30,10 @@ from ..channels import (
     LLMContextFrame,
     LLMFullResponseEndFrame,
     LLMFullResponseStartFrame,
+    LLMRunCancelFrame,
     LLMServiceMetadataFrame,
     StartFrame,
+    StopFrame,
     TTSAudioRawFrame,
     TTSStartedFrame,
     TTSStoppedFrame,
@@ -167,6 +170,9 @@ class Emit:
 class Begin:
     """To a speech-to-speech model: now it answers, unless it does already."""
 
+    run_id: int | None = None
+    """Of the run that asks for it."""
+
 
 @attrs.frozen
 class _Say:
@@ -183,6 +189,8 @@ class _Saying:
     number: int
     run_id: int | None
     plan: AnswerPlan
+    has_begun: bool = False
+    """It was heard."""
 
     @property
     def context_id(self) -> str:
@@ -202,6 +210,8 @@ class SeededS2S(FunctionCaller):
     saying: _Saying | None = durable(None)
     answers: int = durable(0)
     has_told: bool = durable(False)
+    silent: trio.Event | None = state(None)
+    """The session's end waits for this."""
 
     def __attrs_post_init__(self) -> None:
         for name, options in FUNCTIONS.items():
@@ -224,18 +234,26 @@ class SeededS2S(FunctionCaller):
 
     @on(Begin)
     def begin(self, message: Begin) -> Iterator[Effect]:
-        yield from self._begin(None)
+        yield from self._begin(message.run_id)
 
     @on(InputTextRawFrame)
     def read(self, frame: InputTextRawFrame) -> Iterator[Effect]:
         yield frame
-        yield from self._begin(None)
+        yield After(0.05, Begin())
 
     @on(LLMContextFrame)
     def run(self, frame: LLMContextFrame) -> Iterator[Effect]:
         # What the user's turn brings is news of the context: the user has been heard already.
         if frame.reason != "user turn":
-            yield from self._begin(frame.run_id)
+            yield After(0.05, Begin(frame.run_id))
+
+    @on(LLMRunCancelFrame)
+    def cancel_run(self, frame: LLMRunCancelFrame) -> Iterator[Effect]:
+        yield frame
+        yield After(None, Begin(frame.run_id))
+        if self.saying is not None and self.saying.run_id == frame.run_id:
+            yield from self._stop(self.saying)
+            yield Down(LLMFullResponseEndFrame(run_id=frame.run_id))
 
     def _begin(self, run_id: int | None) -> Iterator[Effect]:
         if self.saying is not None:
@@ -257,6 +275,7 @@ class SeededS2S(FunctionCaller):
             return
         word, pause = words[message.at]
         if message.at == 0:
+            self.saying = attrs.evolve(saying, has_begun=True)
             yield Down(TTSStartedFrame(context))
         if self.word_times:
             offset = round(message.at * WORD_SECS * 1e9)
@@ -268,18 +287,34 @@ class SeededS2S(FunctionCaller):
         yield After(pause, _Say(message.number, message.at + 1))
 
     def _end(self, saying: _Saying) -> Iterator[Effect]:
-        self.saying = None
-        if saying.plan.words:
-            yield Down(TTSStoppedFrame(saying.context_id))
+        yield from self._stop(saying)
         failed = saying.plan.breaks
         if not failed:
             yield from self.begin_calls(_requested(saying.plan.calls, saying.number), None)
         yield Down(LLMFullResponseEndFrame(run_id=saying.run_id, failed=failed))
 
+    def _stop(self, saying: _Saying) -> Iterator[Effect]:
+        self._fall_silent()
+        if saying.has_begun:
+            yield Down(TTSStoppedFrame(saying.context_id))
+
     @on(InterruptionFrame)
     def interrupted(self, frame: InterruptionFrame) -> Iterator[Effect]:
-        self.saying = None
+        self._fall_silent()
         yield from super().interrupted(frame)
+
+    @on(EndFrame, StopFrame)
+    async def end(self, frame: EndFrame | StopFrame) -> None:
+        if self.saying is not None:
+            self.silent = trio.Event()
+            self.allow(sum(pause for _, pause in self.saying.plan.words) + 1.0)
+            await self.silent.wait()
+        await super().end(frame)
+
+    def _fall_silent(self) -> None:
+        self.saying = None
+        if self.silent is not None:
+            self.silent.set()
 
     @on(HeardFrame)
     def truncate(self, frame: HeardFrame) -> Frame:
@@ -301,6 +336,8 @@ class Ear:
     def __init__(self) -> None:
         self.heard: dict[int, float] = {}
         """The tones that were heard, and the second of the session in which each was first, in order."""
+        self.sounds: list[tuple[float, float]] = []
+        """When sound was heard: from, until, seconds of the session."""
         self._began: float | None = None
 
     def open(self, sample_rate: int) -> None:
@@ -311,9 +348,12 @@ class Ear:
         assert self._began is not None
         samples = np.frombuffer(audio, "<i2")
         changes = np.flatnonzero(np.diff(samples)) + 1
-        for level in samples[[0, *changes]]:
-            if level:
-                self.heard.setdefault(int(level), at - self._began)
+        levels = [int(level) for level in samples[[0, *changes]] if level]
+        for level in levels:
+            self.heard.setdefault(level, at - self._began)
+        if levels:
+            sound = at - self._began
+            self.sounds.append((sound, sound + len(samples) / RATE))
 
     def close(self) -> None: ...
 

@@ -203,7 +203,7 @@ def _compose(chance: random.Random, seed: int) -> Conversation:
         edges=edges,
         word_times=chance.random() < 0.7,
         late_window=chance.choice((0.0, 1.0)),
-        resumes=chance.random() < 0.4,
+        resumes=chance.random() < 0.5,
         stop=chance.choice(("analyser", "timeout")),
         mute=chance.randrange(len(MUTES)) if chance.random() < 0.1 else None,
         small_lanes=chance.random() < 0.3,
@@ -232,6 +232,8 @@ class _Writer:
     of: Conversation
     chance: random.Random
     moments: Timeline = attrs.field(factory=list)
+    edges_end: float = 0.0
+    """When the last edge of a turn is told."""
     utterances: int = 0
     notes: int = 0
 
@@ -250,7 +252,7 @@ class _Writer:
 
     def _gap(self) -> float:
         """Between the end of what the user says and the next beginning: at once, into the answer, after it."""
-        return self.chance.uniform(*self.chance.choice(((0.01, 0.4), (0.4, 1.5), (1.5, 3.0), (3.0, 6.0))))
+        return self.chance.uniform(*self.chance.choice(((0.01, 0.4), (0.4, 1.5), (0.8, 2.5), (0.8, 2.5), (2.0, 6.0))))
 
     def _at(self, moment: float, *what: Frame | Effect) -> None:
         """The user is heard: told by the speech-to-speech model, or by whoever stands before the pair."""
@@ -267,7 +269,7 @@ class _Writer:
         chance = self.chance
         seconds = chance.uniform(0.1, 1.8)
         end = begin + seconds
-        parts = chance.choice((0, 1, 1, 1, 2, 2, 3, 4))
+        parts = chance.choice((0, 0, 1, 1, 1, 2, 3, 4))
         self._edges(begin, end)
         late = chance.choice((0.0, 0.0, 0.15, 0.15, 0.15, chance.uniform(0.2, 3.0)))
         for at in range(parts):
@@ -286,15 +288,19 @@ class _Writer:
         if self.of.has_voice and chance.random() < 0.9:
             self.moments.append((begin, VADUserStartedSpeakingFrame()))
             self.moments.append((end, VADUserStoppedSpeakingFrame()))
+        first = max(begin + chance.uniform(0.0, 0.1), self.edges_end + 0.01)
+        last = max(end + chance.uniform(0.0, 0.2), first + 0.01)
         if self.of.edges == "proposed":
             started, stopped = ProposedUserStartedSpeakingFrame(), ProposedUserStoppedSpeakingFrame()
             up = self.of.hears_and_speaks
-            self._at(begin + chance.uniform(0.0, 0.1), Both(started) if up else started)
-            self._at(end + chance.uniform(0.0, 0.2), Both(stopped) if up else stopped)
+            self._at(first, Both(started) if up else started)
+            self._at(last, Both(stopped) if up else stopped)
+            self.edges_end = last
         elif self.of.edges == "announced":
             begun = (Both(UserStartedSpeakingFrame()), *((Interrupt(),) if self.of.allow_interruptions else ()))
-            self._at(begin + chance.uniform(0.0, 0.1), *begun)
-            self._at(end + chance.uniform(0.0, 0.2), Both(UserStoppedSpeakingFrame()))
+            self._at(first, *begun)
+            self._at(last, Both(UserStoppedSpeakingFrame()))
+            self.edges_end = last
         elif self.of.hears_and_speaks and self.of.allow_interruptions and chance.random() < 0.6:
             self._at(begin + chance.uniform(0.0, 0.1), Interrupt())
 
@@ -306,6 +312,8 @@ class _Writer:
         self._at(moment, TranscriptionFrame(words, finalized=is_last and chance.random() < 0.6))
         if chance.random() < 0.05:
             self._at(moment + chance.uniform(0.0, 0.3), TranscriptionFrame(" "))
+        if chance.random() < 0.05:
+            self._at(moment + chance.uniform(0.0, 0.3), TranscriptionFrame("Mhm.", finalized=True))
 
     def _beside(self, now: float) -> None:
         """Something that isn't speech, around this moment."""

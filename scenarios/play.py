@@ -13,6 +13,7 @@ import trio.testing
 from ..actors import Killed, NoDoor, Observer, Pipeline, Session, To, open_session
 from ..channels.frames import Frame
 from .explorer import next_deadline, run_explored
+from .log_lines import log_lines
 from .trace import Trace, TraceRecorder
 
 __all__ = ["Item", "Kill", "Sleep", "play"]
@@ -102,9 +103,10 @@ def play(
         assert session is not None
         ended = session.outcome if session.outcome is not None else "cancelled"
         durable = {address.name: dict(session.durable(address)) for address in session.statistics()}
-        return recorder.trace(durable=durable, ended=ended)
+        return recorder.trace(durable=durable, ended=ended, logged=lines)
 
-    return run_explored(seed, main)
+    with log_lines() as lines:
+        return run_explored(seed, main)
 
 
 async def _do(session: Session, item: object) -> None:

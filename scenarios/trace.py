@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cached_property
 from typing import Any
 
@@ -36,8 +36,10 @@ class Trace:
     ended: str | BaseException
     """`"ended"`, `"cancelled"`, or what the session failed with."""
     stalls: tuple[Stall, ...] = ()
-    history: tuple[object, ...] = attrs.field(default=(), repr=False, eq=False)
-    """All of the above but the durable values, as it happened."""
+    history: tuple[object, ...] = ()
+    """All that was told, deliveries, drops, events and the rest, in the order in which it happened."""
+    logged: tuple[str, ...] = ()
+    """What the logger `antiphon` was given from INFO on, as `LEVEL text`; the digest doesn't hold it."""
 
     @cached_property
     def digest(self) -> str:
@@ -88,7 +90,13 @@ class TraceRecorder(Observer):
     def ended(self, outcome: object) -> None:
         self.all.append(outcome)
 
-    def trace(self, *, durable: Mapping[str, Mapping[str, object]], ended: str | BaseException) -> Trace:
+    def trace(
+        self,
+        *,
+        durable: Mapping[str, Mapping[str, object]],
+        ended: str | BaseException,
+        logged: Iterable[str] = (),
+    ) -> Trace:
         """All of it as a `Trace`."""
         return Trace(
             down=self._out_at("sink"),
@@ -102,6 +110,7 @@ class TraceRecorder(Observer):
             ended=ended,
             stalls=tuple(self.stalls),
             history=tuple(self.all),
+            logged=tuple(logged),
         )
 
     def _out_at(self, end: str) -> tuple[Frame, ...]:

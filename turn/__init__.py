@@ -29,6 +29,9 @@ from .latency import (
 from .latency_metrics import (
     LatencyMetrics as LatencyMetrics,
 )
+from .lone_assistant import (
+    LoneAssistant as LoneAssistant,
+)
 from .mute import (
     AlwaysUserMuteStrategy as AlwaysUserMuteStrategy,
     FirstSpeechUserMuteStrategy as FirstSpeechUserMuteStrategy,

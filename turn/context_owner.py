@@ -17,6 +17,7 @@ from ..actors import Actor, Address, After, Both, Down, Effect, Fire, To, Up, ac
 from ..channels import (
     ContextCommittedFrame,
     ErrorFrame,
+    Frame,
     LLMContext,
     LLMContextFrame,
     LLMContextUserTurnFrame,
@@ -114,6 +115,10 @@ class ContextOwner(Actor):
     def user_speaks(self) -> bool:
         """Whether the user's turn is open."""
         return False
+
+    def to_model(self, frame: Frame) -> Effect:
+        """The way to the language model."""
+        return Down(frame)
 
     def begin(self) -> None:
         """The session begins, or the actor is back."""
@@ -364,12 +369,12 @@ class ContextOwner(Actor):
         if self.has_ended:
             return
         if self.latest_run.is_live:
-            yield Down(LLMRunCancelFrame(self.latest_run.id))
+            yield self.to_model(LLMRunCancelFrame(self.latest_run.id))
         self.latest_run = Run(self.latest_run.id + 1, self.exchange, is_live=True)
         self.owes_run = False
         yield After(None, RunOwed())
         context = self.context if due.context is None else due.context
-        yield Down(LLMContextFrame(context, run_id=self.latest_run.id, reason=due.reason))
+        yield self.to_model(LLMContextFrame(context, run_id=self.latest_run.id, reason=due.reason))
 
     # ---- events
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, TypeVar
 
 import attrs
 
 from ..channels import LLMContext
 from .assistant_half import AssistantHalf
+from .callbacks import call_back, call_back_without_result
 from .pair_params import LLMAssistantAggregatorParams, LLMUserAggregatorParams
 from .realtime_mode import RealtimeServiceModeConfig, config_of
 from .user_half import UserHalf
@@ -59,8 +59,8 @@ class LLMContextAggregatorPair:
         )
         # Each knows the other's address, and an address is asked from an actor that is made already.
         self.user.assistant = self.assistant.address
-        self.user.on_event("on_context_updated", _call)
-        self.assistant.on_event("on_image_for_call", _settle)
+        self.user.on_event("on_context_updated", call_back)
+        self.assistant.on_event("on_image_for_call", call_back_without_result)
 
 
 Params = TypeVar("Params", LLMUserAggregatorParams, LLMAssistantAggregatorParams)
@@ -77,17 +77,3 @@ def _check(settings: Mapping[str, Any]) -> None:
         raise TypeError(
             f"LLMContextAggregatorPair({unknown[0]}=...): there is no such setting. There are: {', '.join(known)}."
         )
-
-
-async def _settle(view: object, result_callback: Callable[[object], object]) -> None:
-    """The image that a call has asked for is there: its own result says no more than that."""
-    result = result_callback(None)
-    if inspect.isawaitable(result):
-        await result
-
-
-async def _call(view: object, callback: Callable[[], object]) -> None:
-    """The callback of a call's result, which now stands in the context."""
-    result = callback()
-    if inspect.isawaitable(result):
-        await result

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, Literal
 
 import attrs
@@ -17,13 +18,17 @@ __all__ = ["LLMAssistantAggregatorParams", "LLMUserAggregatorParams"]
 FAILED_PROMPT = "Your answer broke off after what you have said last. Go on from there, without saying it again."
 
 
+def _strategies(those: Iterable[UserMuteStrategy[Any]]) -> tuple[UserMuteStrategy[Any], ...]:
+    return tuple(those)
+
+
 @attrs.frozen
 class LLMUserAggregatorParams:
     """Of the user half."""
 
     user_turn_strategies: UserTurnStrategies | None = None
     """None: a turn begins with voice or a transcript, and ends when the turn analyser says so."""
-    user_mute_strategies: tuple[UserMuteStrategy[Any], ...] = attrs.field(default=(), converter=tuple)
+    user_mute_strategies: tuple[UserMuteStrategy[Any], ...] = attrs.field(default=(), converter=_strategies)
     user_turn_stop_timeout: float = 5.0
     """Seconds without a sign of the user after which an open turn is over."""
     user_idle_timeout: float = 0.0

@@ -18,7 +18,14 @@ from .complaint import Complaint, Invariant
 from .context import calls_have_outcomes, prefix, snapshots_are_well_formed, versions
 from .conversation import Conversation
 from .endings import nothing_is_left
-from .events import events_are_writes, idle_honesty, latency_sums, no_turn_for_ever, realtime_write_points
+from .events import (
+    events_are_writes,
+    idle_honesty,
+    latency_sums,
+    no_turn_for_ever,
+    realtime_write_points,
+    recommended_once,
+)
 from .likeness import determinism, kill_safe, noise_is_nothing, same_as_cascade
 from .runs import no_unasked_run, one_live_run, settled_once
 from .speech import edges_alternate, speaking_is_sound, syntheses_are_apart, text_round_trip
@@ -62,6 +69,7 @@ ALL: Mapping[int, Invariant] = {
         Invariant(24, realtime_write_points),
         Invariant(25, same_as_cascade, traces=2),
         Invariant(26, events_are_writes),
+        Invariant(27, recommended_once),
         Invariant(28, idle_honesty),
         Invariant(29, no_turn_for_ever),
         Invariant(30, nothing_is_left),

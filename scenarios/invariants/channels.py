@@ -8,13 +8,17 @@ from typing import get_args
 
 from ...actors import Delivery, DropReason
 from ...channels import (
+    CancelFrame,
     ContextCommittedFrame,
+    EndFrame,
     Frame,
     HeardFrame,
     InterruptionFrame,
     LLMContextFrame,
     LLMRunCancelFrame,
     OutputAudioRawFrame,
+    StartFrame,
+    StopFrame,
     SystemFrame,
     TTSAudioRawFrame,
     TTSStartedFrame,
@@ -105,8 +109,15 @@ def conservation(told: Conversation) -> Iterator[Finding]:
             yield Finding.at(dropped.delivery, f"it was dropped for no known reason: {dropped.reason}")
     for failure in told.trace.failures:
         failed = failure.delivery
-        if failed is not None and not told.has_failed and not _goes_on(told, failed):
+        if failed is None or told.is_broken_off or isinstance(failed.frame, PASS_BY_THEMSELVES):
+            continue
+        is_cut = any(epoch > failed.epoch and step.time >= failed.time for epoch, step in told.steps.items())
+        if not _goes_on(told, failed) and (is_immune(failed) or not is_cut):
             yield Finding.at(failed, "its handler failed, and it was neither handled again nor dropped")
+
+
+PASS_BY_THEMSELVES = (StartFrame, EndFrame, StopFrame, CancelFrame)
+"""Of these an actor that fails in them is not told again."""
 
 
 def _goes_on(told: Conversation, failed: Delivery) -> bool:
@@ -194,15 +205,15 @@ def system_first(told: Conversation) -> Iterator[Finding]:
     handled already.
     """
     looked_at = {told.user, told.assistant, told.output} - {""}
-    sent: dict[int, Delivery] = {}
+    sent: dict[tuple[int, str | None], Delivery] = {}
     for each in told.deliveries:
         if isinstance(each.frame, SystemFrame):
-            sent.setdefault(id(each.frame), each)
+            sent.setdefault((id(each.frame), sender_of(each)), each)
     counts = Counter((id(each.frame), each.receiver.name) for each in told.deliveries)
     waited: dict[str, list[tuple[Delivery, Delivery]]] = {}
     for each in told.deliveries:
-        name, first = each.receiver.name, sent.get(id(each.frame))
-        if name not in looked_at or first is None or first.sender != each.sender or first.time >= each.time:
+        name, first = each.receiver.name, sent.get((id(each.frame), sender_of(each)))
+        if name not in looked_at or first is None or first.time >= each.time:
             continue
         is_twin = first.direction != each.direction and counts[id(each.frame), name] == 1
         if is_twin and counts[id(each.frame), first.receiver.name] == 1:

@@ -111,7 +111,7 @@ def calls_have_outcomes(told: Conversation) -> Iterator[Finding]:
         for why in _faults(version.context.messages):
             yield Finding(time, f"in version {version.number} {why}", (version.context,))
     context = told.context
-    if context is None or told.has_failed or not told.assistant:
+    if context is None or told.is_broken_off or not told.assistant:
         return
     announced = {call.tool_call_id for call in _announced(told)}
     final = _final_notes(context.messages)
@@ -158,7 +158,7 @@ def _note(content: str) -> Mapping[str, Any]:
 
 def snapshots_are_well_formed(told: Conversation) -> Iterator[Finding]:
     """What the model is given has one outcome for each call, right behind it, and no id twice."""
-    for each in told.select(LLMContextFrame):
+    for each in told.select(LLMContextFrame, by=told.user):
         for why in _faults(each.frame.context.messages):
             yield Finding.at(each, why)
 

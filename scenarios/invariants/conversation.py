@@ -14,7 +14,7 @@ from typing import Any, Literal, Protocol, TypeVar, cast
 
 import attrs
 
-from ...actors import Address, Delivery, Event
+from ...actors import Address, Delivery, Event, Failure, Restart
 from ...channels import (
     BotStartedSpeakingFrame,
     CancelFrame,
@@ -168,10 +168,15 @@ class Conversation:
         """When the last thing happened."""
         return max((each.time for each in self.trace.deliveries), default=0.0)
 
-    @property
-    def has_failed(self) -> bool:
-        """Whether the session itself did: then what is missing at its end is no wonder."""
-        return isinstance(self.trace.ended, BaseException)
+    @cached_property
+    def is_broken_off(self) -> bool:
+        """Whether the session failed, or a half of the pair was down as it ended: then what is missing then is no wonder."""
+        down: dict[str, bool] = {}
+        for each in self.trace.history:
+            if isinstance(each, (Failure, Restart)):
+                down[each.address.name] = isinstance(each, Failure)
+        is_down = any(down.get(name, False) for name in (self.user, self.assistant))
+        return is_down or isinstance(self.trace.ended, BaseException)
 
     def end_at(self, name: str) -> float:
         """The number of the delivery with which an actor's session ended; infinity if it hasn't."""

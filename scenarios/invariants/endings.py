@@ -20,7 +20,7 @@ def nothing_is_left(told: Conversation) -> Iterator[Finding]:
         is_late = each.receiver.name == "sink" and each.seq > ends[0].seq and lane_of(each) == "ordered"
         if is_late and not isinstance(each.frame, (EndFrame, CancelFrame)):
             yield Finding.at(each, f"it left after {type(ends[0].frame).__name__}")
-    if told.has_failed:
+    if told.is_broken_off:
         return
     if ends and told.trace.ended not in ("ended", "cancelled"):
         yield Finding(told.ends_at, f"the session ended as {told.trace.ended!r}")

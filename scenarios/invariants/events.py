@@ -41,6 +41,7 @@ from ...channels import (
 from ...turn.context_owner import FlushTimeout
 from ...turn.idle import UserIdle
 from ...turn.peer_messages import Commit, Edit, Flushed, Park, ResponseClosed, ResponseOpened
+from ...turn.realtime_mode import announces_realtime
 from ...turn.strategies import UserTurnStopStrategy
 from ...turn.user_half import WindowOver
 from ...turn.user_turn import UserTurn
@@ -140,6 +141,24 @@ def realtime_write_points(told: Conversation) -> Iterator[Finding]:
             who = "the user" if each.is_of_user else "the bot"
             why = f"a message of {who} was written at {type(cause.frame).__name__}"
             yield Finding(each.event.time, why, (each.event, cause.frame))
+
+
+RECOMMENDATION = "realtime_service_mode="
+"""What the line of the log holds that recommends the mode."""
+
+
+def recommended_once(told: Conversation) -> Iterator[Finding]:
+    """The realtime mode is recommended once at most, and only where a realtime service has announced itself unasked for."""
+    lines = [line for line in told.trace.logged if line.startswith("INFO") and RECOMMENDATION in line]
+    if not lines:
+        return
+    if len(lines) > 1:
+        yield Finding(told.ends_at, f"the realtime mode was recommended {len(lines)} times", tuple(lines))
+    announced = told.select(LLMServiceMetadataFrame, RealtimeServiceMetadataFrame, at=told.user)
+    if not any(announces_realtime(each.frame) for each in announced):
+        yield Finding(told.ends_at, "the realtime mode was recommended, and no realtime service is there", tuple(lines))
+    if is_realtime(told):
+        yield Finding(told.ends_at, "the realtime mode was recommended, and is in force", tuple(lines))
 
 
 # ---- clocks

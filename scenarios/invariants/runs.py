@@ -71,7 +71,7 @@ def settled_once(told: Conversation) -> Iterator[Finding]:
 
 def _lost_results(told: Conversation, settled: Mapping[str, Seen[Frame]]) -> Iterator[Finding]:
     context, end = told.context, told.end_at(told.assistant)
-    if context is None or told.has_failed or rewritings(told):
+    if context is None or told.is_broken_off or rewritings(told):
         return
     content = {each["tool_call_id"]: str(each.get("content")) for each in context.messages if each["role"] == "tool"}
     for call_id, each in settled.items():

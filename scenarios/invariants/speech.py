@@ -33,7 +33,7 @@ from ...channels import (
 )
 from ...turn.words import words_of
 from .complaint import Finding
-from .conversation import Conversation, Seen
+from .conversation import ENDS, Conversation, Seen, sender_of
 from .spoken import channels, edges
 
 __all__: list[str] = []
@@ -73,6 +73,8 @@ def _syntheses(told: Conversation) -> Iterator[Finding]:
     began: set[str] = set()
     over: set[str] = set()
     for each in told.select(TTSStartedFrame, TTSStoppedFrame, at=told.output):
+        if sender_of(each) in ENDS:
+            continue
         context = getattr(each.frame, "context_id", None)
         if context is None:
             continue
@@ -149,7 +151,7 @@ def syntheses_are_apart(told: Conversation) -> Iterator[Finding]:
     for each in told.select(TTSStartedFrame, TTSStoppedFrame, TTSAudioRawFrame, TTSTextFrame, at=told.output):
         frame = each.frame
         context = getattr(frame, "context_id", None)
-        if context is None:
+        if context is None or sender_of(each) in ENDS:
             continue
         if each.epoch > epoch:
             current, epoch = None, each.epoch

@@ -257,5 +257,5 @@ def mismatch(whole: str, pieces: Sequence[Said], *, is_cut_off: bool = False) ->
 def flush_failed(told: Conversation) -> Iterator[ErrorFrame]:
     """The user half has given up waiting for the other one: then it can't keep the order."""
     for each in told.select(ErrorFrame, by=told.user):
-        if "HeardFrame" in each.frame.error:
+        if str(each.frame.processor) == told.user and "swallowed HeardFrame" in each.frame.error:
             yield each.frame

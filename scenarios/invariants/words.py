@@ -71,7 +71,9 @@ def _answers_before_their_replies(told: Conversation) -> Iterator[Finding]:
         words = began[id(each)]
         if not each.is_of_user or words is None:
             continue
-        turn = max((time for time in turns if time <= words.time), default=-math.inf)
+        # Words that came late may begin a turn themselves: they belong before the answer all the same.
+        limit = math.nextafter(words.time, -math.inf) if is_realtime(told) else words.time
+        turn = max((time for time in turns if time <= limit), default=-math.inf)
         for later in those[place + 1 :]:
             speech = began[id(later)]
             if not later.is_of_user and speech is not None and speech.time < turn:
@@ -92,7 +94,7 @@ def _content(each: Written) -> str:
 
 def _nothing_before_the_flush(told: Conversation) -> Iterator[Finding]:
     """From an interruption until all that it cut is written, nothing of the user is."""
-    if not told.assistant or told.has_failed:
+    if not told.assistant or told.is_broken_off:
         return
     flushes = told.select(Flushed, at=told.user)
     for cut in told.select(InterruptionFrame, at=told.user):
@@ -129,7 +131,7 @@ def _mismatch(told: Conversation, those: list[Written], pieces: list[Said]) -> M
     """What is typed is a message of its own, or part of what is said."""
     whole = "".join(each.text for each in those)
     with_typed = sorted((*pieces, *typed(told)), key=lambda each: each.seq)
-    found = mismatch(whole, with_typed, is_cut_off=told.has_failed)
+    found = mismatch(whole, with_typed, is_cut_off=told.is_broken_off)
     if found is None or not typed(told):
         return found
     left = Counter(each.text for each in typed(told))
@@ -139,7 +141,7 @@ def _mismatch(told: Conversation, those: list[Written], pieces: list[Said]) -> M
             left[each.text] -= 1
         else:
             spoken += each.text
-    return mismatch(spoken, pieces, is_cut_off=told.has_failed)
+    return mismatch(spoken, pieces, is_cut_off=told.is_broken_off)
 
 
 def _of(found: Mismatch, told: Conversation, who: str) -> Finding:
@@ -183,7 +185,7 @@ def heard_only(told: Conversation) -> Iterator[Finding]:
     those = [each for each in written(told) if not each.is_of_user]
     pieces = heard(told)
     if told.assistant and told.trace.events:
-        found = mismatch("".join(each.text for each in those), pieces, is_cut_off=told.has_failed)
+        found = mismatch("".join(each.text for each in those), pieces, is_cut_off=told.is_broken_off)
         if found is not None:
             yield _of(found, told, "of the bot was heard")
     yield from _unheard(told)

@@ -20,6 +20,7 @@ from antiphon.channels import (
     FunctionCallResultFrame,
     FunctionCallsStartedFrame,
     HeardFrame,
+    InputAudioRawFrame,
     InterruptionFrame,
     LLMContext,
     LLMContextFrame,
@@ -32,7 +33,7 @@ from antiphon.channels import (
     VADUserStartedSpeakingFrame,
     VADUserStoppedSpeakingFrame,
 )
-from antiphon.scenarios import Item, Trace, play
+from antiphon.scenarios import Item, Sleep, Trace, play
 from antiphon.turn import (
     LLMContextAggregatorPair,
     SilenceTurnAnalyzer,
@@ -61,6 +62,13 @@ def final(text: str, **more: Any) -> TranscriptionFrame:
 def said(text: str) -> list[Item]:
     """A turn of the user, at one instant."""
     return [START, final(text), STOP]
+
+
+def sound(level: int, seconds: float) -> list[Item]:
+    """A tone of a voice's pitch, or silence, in pieces of 20 ms."""
+    samples = b"".join(int(level * ((at % 160) - 80) / 80).to_bytes(2, "little", signed=True) for at in range(320))
+    piece = InputAudioRawFrame(samples, 16000, 1)
+    return [each for _ in range(round(seconds / 0.02)) for each in (piece, Sleep(0.02))]
 
 
 def replied(*texts: str) -> list[Item]:

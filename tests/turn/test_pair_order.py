@@ -14,7 +14,6 @@ from antiphon.channels import (
     ErrorFrame,
     FunctionCallCancelFrame,
     HeardFrame,
-    InputAudioRawFrame,
     InputTextRawFrame,
     InterruptionFrame,
     LLMContextFrame,
@@ -59,6 +58,7 @@ from .pair_cast import (
     run_frames,
     runs,
     said,
+    sound,
     talk,
     told,
     written,
@@ -345,13 +345,6 @@ def test_a_result_stands_where_its_call_stands_or_is_told_if_that_is_gone() -> N
 
 
 # ---- kills
-
-
-def sound(level: int, seconds: float) -> list[Item]:
-    """A tone of a voice's pitch, or silence, in pieces of 20 ms."""
-    samples = b"".join(int(level * ((at % 160) - 80) / 80).to_bytes(2, "little", signed=True) for at in range(320))
-    piece = InputAudioRawFrame(samples, 16000, 1)
-    return [each for _ in range(round(seconds / 0.02)) for each in (piece, Sleep(0.02))]
 
 
 SPOKEN: list[Item] = [*sound(0, 0.4), *sound(12000, 1.0), final("hello"), *sound(0, 1.0), Sleep(4)]
