@@ -9,8 +9,12 @@ from antiphon.actors.services.scripted import ScriptedLLM
 from antiphon.actors.services.scripted_tts import ScriptedTTS
 from antiphon.actors.transports.audio_output import AudioOutput
 from antiphon.channels import (
+    InputTextRawFrame,
     LLMContext,
     LLMContextFrame,
+    LLMFullResponseEndFrame,
+    LLMFullResponseStartFrame,
+    LLMTextFrame,
     OutputPauseFrame,
     OutputResumeFrame,
     TranscriptionFrame,
@@ -77,3 +81,13 @@ def test_sound_that_comes_soon_after_a_pause_is_not_handed_over_for_a_moment_tha
     script = [OutputPauseFrame(), Sleep(0.5), OutputResumeFrame(), Sleep(0.1), sound, Sleep(1)]
     play(Pipeline(AudioOutput(ear)), script, direct=direct, limit=60)
     assert ear.sounds[0][0] == pytest.approx(0.6)
+
+
+@DELIVERY
+@pytest.mark.rule("F21", "K16")
+def test_what_is_typed_keeps_its_place_among_what_is_said_where_nothing_counts_as_late(direct: bool) -> None:
+    pair = LLMContextAggregatorPair(LLMContext(), realtime_service_mode=True, late_transcript_window=0, vad=None)
+    script: list[Item] = [LLMFullResponseStartFrame(), InputTextRawFrame("typed"), TranscriptionFrame("said")]
+    answer: list[Item] = [LLMTextFrame("Yes."), LLMFullResponseEndFrame(), LLMFullResponseStartFrame()]
+    trace = play(Pipeline(pair.user, pair.assistant), [*script, *answer], direct=direct, limit=60)
+    assert written(trace) == [("assistant", "Yes."), ("user", "typed said")]
