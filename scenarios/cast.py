@@ -33,6 +33,7 @@ from ..channels import (
     LLMRunCancelFrame,
     LLMServiceMetadataFrame,
     StartFrame,
+    StopFrame,
     TTSAudioRawFrame,
     TTSStartedFrame,
     TTSStoppedFrame,
@@ -302,8 +303,8 @@ class SeededS2S(FunctionCaller):
         self._fall_silent()
         yield from super().interrupted(frame)
 
-    @on(EndFrame)
-    async def end(self, frame: EndFrame) -> None:
+    @on(EndFrame, StopFrame)
+    async def end(self, frame: EndFrame | StopFrame) -> None:
         if self.saying is not None:
             self.silent = trio.Event()
             self.allow(sum(pause for _, pause in self.saying.plan.words) + 1.0)

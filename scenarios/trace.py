@@ -169,7 +169,7 @@ def _canonical(value: Any) -> Iterator[str]:
     elif isinstance(value, (set, frozenset)):
         yield "set"
         yield from sorted("|".join(_canonical(inner)) for inner in value)
-    elif type(value).__repr__ is object.__repr__:
+    elif getattr(type(value), "__repr__", None) is object.__repr__:
         yield f"object {type(value).__qualname__}"  # its repr would name a place in memory
     else:
         yield repr(value)

@@ -39,6 +39,7 @@ from ..channels import (
     LLMContextFrame,
     LLMFullResponseEndFrame,
     LLMFullResponseStartFrame,
+    LLMMarkerResponseFrame,
     LLMMessagesAppendFrame,
     LLMMessagesTransformFrame,
     LLMMessagesUpdateFrame,
@@ -89,7 +90,7 @@ from .realtime_mode import (
     needs_both_halves,
 )
 from .slots import Act, Heard, Place, Policy, RunDue, Step, StoppedDue, WriteUser
-from .strategies import Event, Prompt, Send, UserTurnStrategies
+from .strategies import AnswerBegan, Event, Prompt, Send, UserTurnStrategies
 from .turn_decisions import (
     Backchannel,
     Evidence,
@@ -210,7 +211,7 @@ class UserHalf(ContextOwner):
 
     @on(HalfStarted)
     def check_mode(self, message: HalfStarted) -> None:
-        if message.mode != self.mode:
+        if (message.mode or None) != (self.mode or None):  # False is None by choice
             raise HalvesDisagree(
                 f"{self.address} has realtime_service_mode={self.mode!r}, its assistant half {message.mode!r}: each would wait for"
                 " the other to write. Give both the same, or make them by LLMContextAggregatorPair."
@@ -319,6 +320,7 @@ class UserHalf(ContextOwner):
         FunctionCallCancelFrame,
         LLMFullResponseStartFrame,
         LLMFullResponseEndFrame,
+        LLMMarkerResponseFrame,
         STTMetadataFrame,
         ErrorFrame,
         EagerEndOfTurnCancelFrame,
@@ -363,11 +365,14 @@ class UserHalf(ContextOwner):
         if (yield from self._is_muted(frame)) or not frame.text.strip():
             return
         assert self.turn is not None
+        was_open = self.turn.is_open
         self.turn, decisions = self.turn.step(frame, self.now)
-        if any(isinstance(decision, TurnStarted) for decision in decisions):
-            self.turn_timestamp = self.timestamp  # these words are the first of the turn that they begin
+        begins = any(isinstance(decision, TurnStarted) for decision in decisions)
+        if begins:
+            self.turn_timestamp = self.timestamp
         if not any(isinstance(decision, Backchannel) for decision in decisions):
-            yield from self._gather(frame)
+            # Words that begin a turn, or end it, are words of it.
+            yield from self._gather(frame, is_of_turn=begins or was_open)
         yield from self._carry_out(decisions)
         yield from self._idle(frame)
 
@@ -409,8 +414,7 @@ class UserHalf(ContextOwner):
         assert self.turn is not None
         self.is_paused = False
         self._user_has_gone_on()
-        by_user = self.turn.is_open or self.epoch <= self.awaited
-        yield from self.interruption_begins(self.epoch, by_user=by_user)
+        yield from self.interruption_begins(self.epoch, by_user=self.turn.is_open)
         yield from self._turn(frame)
         yield from self._idle(frame)
 
@@ -551,6 +555,7 @@ class UserHalf(ContextOwner):
 
     @on(ResponseOpened)
     def opened(self, message: ResponseOpened) -> Iterator[Effect]:
+        yield from self._turn(AnswerBegan())
         yield from ContextOwner.opened(self, message)
         if self._is_realtime() and self._window() > 0 and not self.has_ended:
             yield After(self._window(), WindowOver(message.response_id))
@@ -621,7 +626,7 @@ class UserHalf(ContextOwner):
             case _:
                 pass
 
-    def _turn(self, event: Frame | TurnTimer) -> Iterator[Effect]:
+    def _turn(self, event: Frame | TurnTimer | AnswerBegan) -> Iterator[Effect]:
         """Show the turn what happened, and do what it decides."""
         if self.turn is not None and not self.has_ended:
             self.turn, decisions = self.turn.step(event, self.now)
@@ -732,9 +737,9 @@ class UserHalf(ContextOwner):
         if text:
             yield self.fire("on_user_speech_rejected", text, strategy)
 
-    def _gather(self, frame: TranscriptionFrame) -> Iterator[Effect]:
+    def _gather(self, frame: TranscriptionFrame, *, is_of_turn: bool) -> Iterator[Effect]:
         self.user_id = frame.user_id or self.user_id
-        timestamp = self.turn_timestamp if self.user_speaks() else frame.timestamp or self.timestamp
+        timestamp = self.turn_timestamp if is_of_turn else frame.timestamp or self.timestamp
         heard = Heard(Part(frame.text, frame.includes_inter_frame_spaces), frame.user_id, timestamp)
         yield from self._take_words(heard, self._place())
 

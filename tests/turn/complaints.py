@@ -158,7 +158,7 @@ def runs(played: Played) -> Iterator[str]:
                     yield f"runs: run {frame.run_id} answers what another one answers already"
                 user_turns.add(frame.context.version)
             newest = max(newest, frame.run_id)
-        elif isinstance(frame, LLMTextFrame) and each.sender.name == "llm":
+        elif isinstance(frame, LLMTextFrame) and each.sender is not None and each.sender.name == "llm":
             for word in words(frame.text):
                 if int(word[1:].split("w")[0]) < newest:
                     yield f"runs: {word} leaves at {each.time:.3f}, when run {newest} has begun"

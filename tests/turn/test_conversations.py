@@ -107,7 +107,9 @@ def test_nothing_that_the_search_is_about_is_missing() -> None:
         met["restarts"] += bool(trace.restarts)
         met["delayed restarts"] += any(restart.delay for restart in trace.restarts)
         met["recoveries"] += any(getattr(each.frame, "reason", None) == "empty turn" for each in trace.deliveries)
-        met["failed answers"] += any(getattr(each.frame, "reason", None) == "failed answer" for each in trace.deliveries)
+        met["failed answers"] += any(
+            getattr(each.frame, "reason", None) == "failed answer" for each in trace.deliveries
+        )
         met["runs owed"] += any(getattr(each.frame, "reason", None) == "owed" for each in trace.deliveries)
     few = [what for what, times in met.items() if not times]
     assert not few, f"never in 60 seeds: {few}; {met}"

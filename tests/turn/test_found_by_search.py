@@ -65,7 +65,7 @@ def test_a_turn_that_interrupts_nothing_leaves_the_run_of_the_message_before_it(
 def test_the_end_of_a_turn_that_somebody_else_has_announced_is_not_announced_again(direct: bool) -> None:
     """Nobody has heard words in it, so it stays open until the watch-dog looks."""
     pair = LLMContextAggregatorPair(LLMContext(), user_turn_strategies=ExternalUserTurnStrategies())
-    script = [UserStartedSpeakingFrame(), Sleep(0.5), UserStoppedSpeakingFrame(), Sleep(10)]
+    script: list[Item] = [UserStartedSpeakingFrame(), Sleep(0.5), UserStoppedSpeakingFrame(), Sleep(10)]
     trace = play(Pipeline(pair.user, pair.assistant), script, direct=direct, limit=60)
     assert [event.time for event in trace.events if event.name == "on_user_turn_stopped"] == [5.5]
     assert trace.down == (UserStartedSpeakingFrame(), UserStoppedSpeakingFrame())

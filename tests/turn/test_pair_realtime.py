@@ -24,6 +24,7 @@ from antiphon.channels import (
     LLMMessagesAppendFrame,
     LLMRunFrame,
     LLMServiceMetadataFrame,
+    OutputPauseFrame,
     ProposedUserStartedSpeakingFrame,
     RealtimeServiceMetadataFrame,
     STTMetadataFrame,
@@ -119,9 +120,14 @@ def test_but_may_be_one_of_a_cascade(mode: Any) -> None:
 @pytest.mark.rule("F2")
 @both
 def test_halves_of_different_modes_fail_at_the_start(direct: bool) -> None:
-    user = UserHalf(LLMContext(), mode=F_F, assistant=Address("assistant"), name="user")
-    trace = play(Pipeline(user, AssistantHalf(Address("user"), name="assistant")), [], direct=direct, limit=10)
-    assert isinstance(first_cause(trace), RuntimeError)
+    def start(users: Any, assistants: Any) -> Trace:
+        user = UserHalf(LLMContext(), mode=users, assistant=Address("assistant"), name="user")
+        assistant = AssistantHalf(Address("user"), mode=assistants, name="assistant")
+        return play(Pipeline(user, assistant), [], direct=direct, limit=10)
+
+    assert isinstance(first_cause(start(F_F, None)), RuntimeError)
+    assert isinstance(first_cause(start(None, F_T)), RuntimeError)
+    assert [start(*modes).ended for modes in ((False, None), (F_F, F_F))] == ["cancelled"] * 2
 
 
 @pytest.mark.parametrize(
@@ -160,6 +166,14 @@ def test_an_announcement_in_the_middle_of_an_answer_holds_behind_it() -> None:
 
 
 SPEECH = SpeechTimeoutUserTurnStopStrategy()
+
+
+@pytest.mark.rule("F7")
+@both
+def test_behind_the_announcement_nobody_is_held_back_any_more(direct: bool) -> None:
+    trace = realtime([REALTIME, START, Sleep(1)], mode="auto", direct=direct, false_interruption_timeout=2.0)
+    assert not any(isinstance(frame, OutputPauseFrame) for frame in trace.down)
+    assert trace.durable["user"]["awaited"] == 1
 
 
 @pytest.mark.rule("F7")
