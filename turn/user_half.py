@@ -381,7 +381,9 @@ class UserHalf(ContextOwner):
         if not frame.text.strip():
             return
         if self._is_realtime():
-            yield from self._take_words(Heard(Part(frame.text), timestamp=self.timestamp), "new")
+            place = self._place()  # what is typed is never late
+            heard = Heard(Part(frame.text), timestamp=self.timestamp)
+            yield from self._take_words(heard, "new" if place == "late" else place)
             yield frame
             return
         speaks = self.latest_run.is_live or self.slots.open is not None or self.bot_is_speaking
