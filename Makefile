@@ -15,7 +15,7 @@ demo:  ## set up, then run a spoken conversation: a caller books a table
 test:  ## set up, then run the tests; SEEDS=5000 searches further
 	@scripts/setup offline,silero,test
 	@echo "==> pytest"
-	@$(if $(SEEDS),ANTIPHON_SEEDS=$(SEEDS)) $(BIN)/pytest
+	@$(if $(SEEDS),ANTIPHON_SEEDS=$(SEEDS)) $(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist loadfile
 
 check:  ## all of CI but the tests, with how to repair what it finds
 	@scripts/setup offline,silero,dev

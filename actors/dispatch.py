@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING
 
 import trio
 
-from ..channels.frames import EndFrame, Frame, InterruptionFrame, StopFrame
-from ..channels.mailbox import DOWN, UP, Direction, Envelope
+from ..channels.frames import EndFrame, Frame, InterruptionFrame, InterruptionWorkerFrame, StopFrame
+from ..channels.mailbox import DOWN, UP, Answer, Direction, Envelope
 from .actor import Route
 from .delivery import Delivery, Dropped, DropReason, Event
 from .effects import (
@@ -222,7 +222,8 @@ class Dispatcher:
                 "delivered", self.observers.delivery_of(envelope, end.address, self.observers.next_seq())
             )
         assert isinstance(envelope.frame, Frame)
-        self.on_request(envelope.frame)
+        if type(envelope) is not Answer or not isinstance(envelope.frame, InterruptionWorkerFrame):
+            self.on_request(envelope.frame)
 
     # ---- handling
 
@@ -365,6 +366,8 @@ class Dispatcher:
                 # What came of a message goes down, and what came of a second try is new.
                 envelope.direction = envelope.direction or DOWN
                 envelope.failures = 0
+                if type(frame) is InterruptionFrame and frame.epoch == self.epoch:
+                    made = Answer(envelope.frame, envelope.sender, envelope.direction, envelope.epoch, envelope.immune)
         elif route.is_lifecycle:
             made = None
         if cell.ordered.hold and not cell.is_down:

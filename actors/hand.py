@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import trio
 
-from ..channels.frames import ErrorFrame, Frame, MetricsFrame, SystemFrame
-from ..channels.mailbox import DOWN, Direction, Envelope
+from ..channels.frames import ErrorFrame, Frame, InterruptionFrame, MetricsFrame, SystemFrame
+from ..channels.mailbox import DOWN, Answer, Direction, Envelope
 from .effects import Address, Effect, To
 from .tasks import Task
 
@@ -83,7 +83,8 @@ class Hand:
         """The frame, ready to be sent; None when its actor has ended and may not send it any more."""
         cell = self.cell
         epoch = cell.dispatcher.epoch if self.epoch is None else self.epoch
-        envelope = Envelope(frame, cell.address, direction or self.direction, epoch, immune)
+        kind = Answer if self._answers(frame) else Envelope
+        envelope = kind(frame, cell.address, direction or self.direction, epoch, immune)
         if self.envelope is not None and frame is self.envelope.frame:
             # The very object in hand, the first time, is still a copy of what went into the branches.
             envelope.token, self.envelope.token = self.envelope.token, None
@@ -91,6 +92,15 @@ class Hand:
             cell.dispatcher.drop(envelope, "finished", cell.address)
             return None
         return envelope
+
+    def _answers(self, frame: Frame) -> bool:
+        """Whether this is sent because of the interruption that is being handled."""
+        if self.envelope is None:
+            return False
+        if type(self.envelope) is Answer:
+            return frame is self.envelope.frame
+        in_hand = self.envelope.frame
+        return type(in_hand) is InterruptionFrame and in_hand.epoch == self.cell.dispatcher.epoch
 
     def overfilled(self, node: Node) -> None:
         # Only for a later one does anybody wait: else a wait could close a circle.

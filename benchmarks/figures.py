@@ -79,6 +79,18 @@ FIGURES = (
         rounds=4,
     ),
     Figure(
+        "turn",
+        "A turn: what the runtime and the pair take of it",
+        (
+            Row("ended", "from the final transcript to the context at the model", "us", times=20),
+            Row("token", "from a token of the model's to the synthesiser", "us", times=20),
+            Row("cut", "from the user's voice to an output that is cut", "us", times=20),
+            Row("held", "the same as it comes: ours is held until there are words", "us"),
+            Row("sum", "the first three together", "us", times=20, bound=1000),
+        ),
+        rounds=3,
+    ),
+    Figure(
         "sessions",
         "Sessions on one core: eight actors, two audio frames each 20 ms",
         (

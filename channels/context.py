@@ -13,20 +13,28 @@ from .frozen import FrozenDict, Message, freeze, freeze_all, thaw
 __all__ = ["LLMContext"]
 
 
+class _Frozen(tuple[Any, ...]):
+    """Values that were looked at. The next version takes them over unseen: a long conversation costs no more than a short one."""
+
+    __slots__ = ()
+
+
 def _freeze_messages(messages: Iterable[Message]) -> tuple[FrozenDict, ...]:
+    if type(messages) is _Frozen:
+        return messages
     frozen = freeze_all(messages)
     for index, message in enumerate(frozen):
         if not isinstance(message, FrozenDict) or not isinstance(message.get("role"), str):
             raise TypeError(f'context message {index} is {message!r}: write {{"role": "user", "content": "hello"}}.')
-    return frozen
+    return _Frozen(frozen)
 
 
 def _freeze_tools(tools: Any) -> tuple[Any, ...]:
     """One tool or several: schemas as dicts, or hashable values, e.g. functions."""
-    if tools is None:
-        return ()
+    if tools is None or type(tools) is _Frozen:
+        return tools or ()
     several = issubclass(type(tools), Iterable) and not issubclass(type(tools), Mapping)
-    return freeze_all(tools if several else (tools,))
+    return _Frozen(freeze_all(tools if several else (tools,)))
 
 
 @attrs.frozen
@@ -37,7 +45,8 @@ class LLMContext:
     `context.messages[0]["role"]`.
     """
 
-    messages: tuple[FrozenDict, ...] = attrs.field(default=(), converter=_freeze_messages)
+    # Not hashed: whatever is sent to an actor is, and a context goes along in each turn. The version tells them apart.
+    messages: tuple[FrozenDict, ...] = attrs.field(default=(), converter=_freeze_messages, hash=False)
     """`{"role": "system" | "developer" | "user" | "assistant" | "tool", ...}`, oldest first."""
     tools: tuple[Any, ...] = attrs.field(default=(), converter=_freeze_tools)
     """What the model may call: JSON schemas, or whatever else the language model's service takes."""
@@ -57,7 +66,7 @@ class LLMContext:
 
     def append(self, *messages: Message) -> LLMContext:
         """The next version, with these messages at its end."""
-        return self._next(messages=self.messages + _freeze_messages(messages))
+        return self._next(messages=_Frozen(self.messages + _freeze_messages(messages)))
 
     def replace(self, messages: Iterable[Message]) -> LLMContext:
         """The next version, with these messages in place of all."""

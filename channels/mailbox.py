@@ -59,10 +59,16 @@ class Envelope:
 
     def copy(self) -> Envelope:
         """The same again, as sent; it hasn't been counted in a lane."""
-        return Envelope(self.frame, self.sender, self.direction, self.epoch, self.immune)
+        return type(self)(self.frame, self.sender, self.direction, self.epoch, self.immune)
 
     def __repr__(self) -> str:
         return f"<Envelope {self.frame!r} from {self.sender} {self.direction} epoch {self.epoch}{' immune' if self.immune else ''}>"
+
+
+class Answer(Envelope):
+    """What a handler of the present epoch's InterruptionFrame has sent: it asks for no further interruption."""
+
+    __slots__ = ()
 
 
 class _MediaTypes(dict[type, bool]):

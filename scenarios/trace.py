@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import cached_property
 from typing import Any
 
 import attrs
@@ -34,13 +35,16 @@ class Trace:
     """The durable values at the end, by actor name."""
     ended: str | BaseException
     """`"ended"`, `"cancelled"`, or what the session failed with."""
-    digest: str
-    """SHA-256 of the canonical trace, in hexadecimal."""
     stalls: tuple[Stall, ...] = ()
     history: tuple[object, ...] = ()
     """All that was told, deliveries, drops, events and the rest, in the order in which it happened."""
     logged: tuple[str, ...] = ()
     """What the logger `antiphon` was given from INFO on, as `LEVEL text`; the digest doesn't hold it."""
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 of the canonical trace, in hexadecimal. Made when somebody asks: it takes as long as the run."""
+        return digest_of([*self.history, self.durable, self.ended])
 
     def handled_by(self, name: str) -> tuple[object, ...]:
         """The frames and messages whose handling an actor began, in order."""
@@ -104,7 +108,6 @@ class TraceRecorder(Observer):
             events=tuple(self.events),
             durable=durable,
             ended=ended,
-            digest=digest_of([*self.all, durable, ended]),
             stalls=tuple(self.stalls),
             history=tuple(self.all),
             logged=tuple(logged),
@@ -121,8 +124,8 @@ class TraceRecorder(Observer):
 def digest_of(values: object) -> str:
     """SHA-256 of values in a canonical form that is the same in each process.
 
-    Fields by `repr`, bytes by length and hash, callables by qualified name, exceptions by type, times in integer
-    microseconds.
+    Fields by `repr`, bytes by length and hash, callables by qualified name, exceptions and what has no `repr` of its own by
+    type, times in integer microseconds.
     """
     sha = hashlib.sha256()
     for piece in _canonical(values):
@@ -166,5 +169,7 @@ def _canonical(value: Any) -> Iterator[str]:
     elif isinstance(value, (set, frozenset)):
         yield "set"
         yield from sorted("|".join(_canonical(inner)) for inner in value)
+    elif getattr(type(value), "__repr__", None) is object.__repr__:
+        yield f"object {type(value).__qualname__}"  # its repr would name a place in memory
     else:
         yield repr(value)

@@ -54,7 +54,8 @@ NEEDS = {
     ),
 }
 
-_missed = pytest.StashKey[Counter[str]]()
+MISSED = "antiphon needs"
+"""What a test that didn't run says of itself, wherever it ran."""
 
 # A slow machine is no bug; a found counterexample prints the blob that repeats it.
 hypothesis.settings.register_profile("antiphon", deadline=None, print_blob=True)
@@ -63,10 +64,6 @@ hypothesis.settings.load_profile("antiphon")
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--rule", metavar="ID", help="run only the tests that carry this rule's ID")
-
-
-def pytest_configure(config: pytest.Config) -> None:
-    config.stash[_missed] = Counter()
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -87,7 +84,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def pytest_runtest_setup(item: pytest.Item) -> None:
     missing = [name for name in _named(item, "needs") if not NEEDS[name].is_here()]
     if missing:
-        item.config.stash[_missed].update(missing)
+        item.user_properties += [(MISSED, name) for name in missing]
         pytest.skip(f"needs {', '.join(missing)}: {'; '.join(NEEDS[name].remedy for name in missing)}")
 
 
@@ -105,8 +102,9 @@ def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest
     return report
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    missed = config.stash[_missed]
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    reports = terminalreporter.stats.get("skipped", [])
+    missed = Counter(name for report in reports for key, name in report.user_properties if key == MISSED)
     if missed:
         told = "; ".join(f"{count} for want of {name} ({NEEDS[name].remedy})" for name, count in sorted(missed.items()))
         terminalreporter.write_line(f"Tests not run here: {told}.")

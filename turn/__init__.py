@@ -29,6 +29,9 @@ from .latency import (
 from .latency_metrics import (
     LatencyMetrics as LatencyMetrics,
 )
+from .lone_assistant import (
+    LoneAssistant as LoneAssistant,
+)
 from .mute import (
     AlwaysUserMuteStrategy as AlwaysUserMuteStrategy,
     FirstSpeechUserMuteStrategy as FirstSpeechUserMuteStrategy,
@@ -53,11 +56,13 @@ from .prosody_analyzer import (
     ProsodyTurnAnalyzer as ProsodyTurnAnalyzer,
 )
 from .realtime_mode import (
+    HalvesDisagree as HalvesDisagree,
     RealtimeMode as RealtimeMode,
     RealtimeServiceModeConfig as RealtimeServiceModeConfig,
     announces_realtime as announces_realtime,
     config_in_force as config_in_force,
     config_of as config_of,
+    needs_both_halves as needs_both_halves,
 )
 from .silence_analyzer import (
     SilenceTurnAnalyzer as SilenceTurnAnalyzer,

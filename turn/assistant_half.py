@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import attrs
 
@@ -49,6 +49,8 @@ from ..channels import (
     LLMThoughtEndFrame,
     LLMThoughtStartFrame,
     LLMThoughtTextFrame,
+    ProposedUserStartedSpeakingFrame,
+    ProposedUserStoppedSpeakingFrame,
     RealtimeServiceMetadataFrame,
     StartFrame,
     TextFrame,
@@ -62,8 +64,8 @@ from ..channels import (
     UserImageRawFrame,
 )
 from .attachments import file_message, image_message
-from .call_entries import call_messages, result_text
-from .events import AssistantBackchannelMessage, AssistantThoughtMessage
+from .call_entries import call_messages, place_of, result_text
+from .events import AssistantBackchannelMessage, AssistantThoughtMessage, HalfView
 from .joining import Part, join
 from .pair_params import LLMAssistantAggregatorParams
 from .peer_messages import (
@@ -72,8 +74,10 @@ from .peer_messages import (
     Committed,
     Edit,
     Flushed,
+    HalfStarted,
     Outcome,
     Park,
+    Resolving,
     ResponseClosed,
     ResponseOpened,
     RunWanted,
@@ -113,7 +117,11 @@ class Call:
     """Its FunctionCallInProgressFrame has come."""
     settlement: Settlement | None = None
     run: RunWanted | None = None
-    """What its result asks for, while it waits for the entry."""
+    """What its outcome asks for."""
+    on_written: Any = None
+    """Called when its result stands in the context."""
+    image: UserImageRawFrame | None = None
+    """What it has asked for, and will stand behind its result."""
 
 
 @attrs.frozen
@@ -153,6 +161,7 @@ class AssistantHalf(Actor):
         "on_assistant_message_added",
         "on_assistant_thought",
         "on_assistant_backchannel",
+        "on_image_for_call",
         "on_summary_applied",
     )
 
@@ -175,12 +184,15 @@ class AssistantHalf(Actor):
     flushed: int = durable(0)
     is_realtime: bool = durable(False)
     """A realtime service has announced itself."""
+    resolved: tuple[type[Frame], ...] = durable(())
+    """Proposals that the user half decides on: they go no further."""
 
     # ---- an answer
 
     @on(LLMFullResponseStartFrame)
     def open(self, frame: LLMFullResponseStartFrame) -> Iterator[Effect]:
-        yield from self._close("ended")
+        if self.response is not None:
+            yield from self._close("ended")  # its end got lost
         # Calls of earlier answers are done with when both sides of them are: their frames can't come any more.
         self.calls = tuple(call for call in self.calls if call.settlement is None or not call.is_entered)
         yield self._open(frame.run_id)
@@ -289,10 +301,8 @@ class AssistantHalf(Actor):
     @on(HeardFrame)
     def flush(self, frame: HeardFrame) -> Iterator[Effect]:
         if frame.epoch > self.flushed:
-            self.parts = (
-                *self.parts,
-                *(Part(text, context_id=context, is_heard=True) for context, text in frame.partial),
-            )
+            partial = () if self.params.drop_partial_sentence else frame.partial
+            self.parts += tuple(Part(text, context_id=context, is_heard=True) for context, text in partial)
             yield from self._flush(frame.epoch, frozenset(frame.going_on))
 
     def _flush(self, epoch: int, going_on: frozenset[str | None]) -> Iterator[Effect]:
@@ -345,6 +355,9 @@ class AssistantHalf(Actor):
     @on(FunctionCallInProgressFrame)
     def enter(self, frame: FunctionCallInProgressFrame) -> Iterator[Effect]:
         call = self._call(frame.tool_call_id)
+        if call is None and place_of(self.context, frame.tool_call_id) is not None:
+            log.warning("%s: %s stands in the context already; it isn't entered again.", self.address, _named(frame))
+            return
         if call is None:
             made = FunctionCallFromLLM(
                 frame.function_name,
@@ -375,13 +388,11 @@ class AssistantHalf(Actor):
         is_async = not call.call.cancel_on_interruption
         settlement = Settlement(frame.tool_call_id, "result", result_text(frame.result), is_async)
         wants = RunWanted("function call result", (frame.tool_call_id,)) if self._result_runs(call, frame) else None
-        call = attrs.evolve(call, settlement=settlement, run=wants)
+        callback = None if properties is None else properties.on_context_updated
+        call = attrs.evolve(call, settlement=settlement, run=wants, on_written=callback)
         self._replace(call)
         if call.is_entered:
-            callback = None if properties is None else properties.on_context_updated
-            yield self._commit("call result", settlement=settlement, on_written=callback)
-            if wants is not None:
-                yield self._tell(wants)
+            yield from self._tell_settled(call)
             self._forget_done()
 
     @on(FunctionCallCancelFrame)
@@ -393,13 +404,20 @@ class AssistantHalf(Actor):
         settlement = Settlement(frame.tool_call_id, "cancelled", is_async=not call.call.cancel_on_interruption)
         runs = frame.run_llm and not self._siblings_run(call) and not self._is_realtime()
         wants = RunWanted("function call cancelled", (frame.tool_call_id,)) if runs else None
-        call = attrs.evolve(call, settlement=settlement, run=wants)
+        call = attrs.evolve(call, settlement=settlement, run=wants, image=None)
         self._replace(call)
         if call.is_entered:
-            yield self._commit("call result", settlement=settlement)
-            if wants is not None:
-                yield self._tell(wants)
+            yield from self._tell_settled(call)
             self._forget_done()
+
+    def _tell_settled(self, call: Call) -> Iterator[Effect]:
+        yield self._commit("call result", settlement=call.settlement, on_written=call.on_written)
+        wants = call.run
+        if call.image is not None:
+            yield self._commit("image", image_message(call.image))
+            wants = RunWanted("image for a call") if call.image.run_llm is not False else wants
+        if wants is not None:
+            yield self._tell(wants)
 
     def _tell_news(self, call: Call, frame: FunctionCallResultFrame) -> Iterator[Effect]:
         if call.call.cancel_on_interruption or not frame.result:
@@ -440,8 +458,8 @@ class AssistantHalf(Actor):
         for call, cancelled in zip(those, is_cancelled, strict=True):
             self._replace(attrs.evolve(call, is_entered=True))
             if call.settlement is not None and not cancelled:
-                yield self._commit("call result", settlement=call.settlement)
-            if call.run is not None:
+                yield from self._tell_settled(call)
+            elif call.run is not None:
                 yield self._tell(call.run)
         self._forget_done()
 
@@ -472,6 +490,11 @@ class AssistantHalf(Actor):
 
     @on(UserImageRawFrame, UserFileRawFrame)
     def take_attachment(self, frame: UserImageRawFrame | UserFileRawFrame) -> Iterator[Effect]:
+        if isinstance(frame, UserImageRawFrame) and (call := self._asking_call(frame)) is not None:
+            assert frame.request is not None
+            self._replace(attrs.evolve(call, image=frame))
+            yield Fire("on_image_for_call", frame.request.result_callback, view=self._view())
+            return
         if not frame.append_to_context:
             return
         message = image_message(frame) if isinstance(frame, UserImageRawFrame) else file_message(frame)
@@ -479,6 +502,14 @@ class AssistantHalf(Actor):
         yield self._commit("image", message)
         if frame.run_llm is not False:
             yield self._tell(RunWanted("attachment"))
+
+    def _asking_call(self, frame: UserImageRawFrame) -> Call | None:
+        """The call in progress that has asked for this image, and gets it as its result."""
+        request = frame.request
+        if request is None or request.tool_call_id is None or request.result_callback is None:
+            return None
+        call = self._call(request.tool_call_id)
+        return call if call is not None and call.settlement is None else None
 
     @on(AssistantImageRawFrame)
     def show(self, frame: AssistantImageRawFrame) -> Iterator[Effect]:
@@ -523,7 +554,16 @@ class AssistantHalf(Actor):
         return frame
 
     @on(StartFrame)
-    def start(self, frame: StartFrame) -> None: ...
+    def start(self, frame: StartFrame) -> Effect:
+        return self._tell(HalfStarted(self.mode))
+
+    @on(Resolving)
+    def learn(self, message: Resolving) -> None:
+        self.resolved = message.kinds
+
+    @on(ProposedUserStartedSpeakingFrame, ProposedUserStoppedSpeakingFrame)
+    def pass_unless_resolved(self, frame: Frame) -> Frame | None:
+        return None if isinstance(frame, self.resolved) else frame
 
     def _is_realtime(self) -> bool:
         config = config_in_force(self.mode, is_announced=self.is_realtime)
@@ -565,10 +605,8 @@ class AssistantHalf(Actor):
         text = join(self.parts)
         if response is None or not (text or self.marks):
             return
-        content = self._take_text(response, text)
-        yield self._commit(
-            "assistant text", {"role": "assistant", "content": content}, interrupted=interrupted, response=response
-        )
+        message = {"role": "assistant", "content": self._take_text(response, text)}
+        yield self._commit("assistant text", message, interrupted=interrupted, response=response, told=text)
         yield from self._news_of(text, response)
 
     def _park(self) -> Iterator[Effect]:
@@ -577,7 +615,7 @@ class AssistantHalf(Actor):
         if response is None or not (text or self.marks):
             return
         self.commits += 1
-        yield self._tell(Park(self.commits, response.id, self._take_text(response, text), response.timestamp))
+        yield self._tell(Park(self.commits, response.id, self._take_text(response, text), response.timestamp, text))
         yield from self._news_of(text, response)
 
     def _take_text(self, response: Response, text: str) -> str:
@@ -600,6 +638,7 @@ class AssistantHalf(Actor):
         interrupted: bool = False,
         response: Response | None = None,
         on_written: object = None,
+        told: str = "",
     ) -> Effect:
         self.commits += 1
         of = response if response is not None else self.response
@@ -612,17 +651,16 @@ class AssistantHalf(Actor):
             interrupted,
             None if of is None else of.timestamp,
             on_written,
+            told,
         )
         return self._tell(commit)
 
     def _tell(self, message: object) -> To:
         return To(self.user, message)
 
-    def _view(self) -> object:
-        from .events import HalfView
-
-        return HalfView(self.address, self.context)
+    def _view(self) -> HalfView:
+        return HalfView(self.address, self.context, any(call.settlement is None for call in self.calls))
 
 
-def _named(frame: FunctionCallResultFrame | FunctionCallCancelFrame) -> str:
+def _named(frame: FunctionCallInProgressFrame | FunctionCallResultFrame | FunctionCallCancelFrame) -> str:
     return f"{frame.function_name} ({frame.tool_call_id})"

@@ -17,6 +17,7 @@ from ..actors import Actor, Address, After, Both, Down, Effect, Fire, To, Up, ac
 from ..channels import (
     ContextCommittedFrame,
     ErrorFrame,
+    Frame,
     LLMContext,
     LLMContextFrame,
     LLMContextUserTurnFrame,
@@ -107,6 +108,18 @@ class ContextOwner(Actor):
         """Whether a run that is owed must wait."""
         return False
 
+    def has_function_calls_in_progress(self) -> bool:
+        """Whether a call isn't settled."""
+        return False
+
+    def user_speaks(self) -> bool:
+        """Whether the user's turn is open."""
+        return False
+
+    def to_model(self, frame: Frame) -> Effect:
+        """The way to the language model."""
+        return Down(frame)
+
     def begin(self) -> None:
         """The session begins, or the actor is back."""
         if not self.has_begun:
@@ -170,6 +183,10 @@ class ContextOwner(Actor):
         )
         yield Up(ErrorFrame(told, processor=str(self.address)))
         self.flushed = self.awaited
+        if self.slots.open is not None:  # it was cut, whatever becomes of the news
+            yield from self.let(
+                self.policy().closed(self.slots, ResponseClosed(self.slots.open.response_id, "interrupted"))
+            )
         yield from self.release()
         yield from self.pay_run()
 
@@ -187,7 +204,7 @@ class ContextOwner(Actor):
 
     def _retry(self, message: ResponseClosed) -> Iterator[Effect]:
         """An answer that failed is asked for once more, unless something else is asked already."""
-        if self.has_retried or self.owes_run or self.held or self.somebody_speaks():
+        if self.has_retried or self.owes_run or self.held or self.user_speaks():
             return
         self.has_retried = True
         if message.content and self.failed_prompt is not None:
@@ -199,19 +216,28 @@ class ContextOwner(Actor):
 
     @property
     def is_flush_awaited(self) -> bool:
-        return self.flushed < self.awaited
+        return self.assistant is not None and self.flushed < self.awaited
 
     def interruption_begins(self, epoch: int, *, by_user: bool) -> Iterator[Effect]:
-        """All that is committed until the flush belongs before what comes now."""
+        """All that is committed until the flush belongs before what comes now. Whoever has begun it is told of it once more,
+        and holds what followed already.
+        """
+        if epoch <= self.awaited:
+            return
         self.latest_run = attrs.evolve(self.latest_run, is_live=False)
         self.drop_held_runs()
         if not by_user:
             self.owes_run = False
-        if self.assistant is not None and epoch > self.awaited:
-            if self.is_flush_awaited:
-                yield After(None, FlushTimeout(self.awaited))
-            self.awaited = epoch
+        if self.is_flush_awaited:
+            yield After(None, FlushTimeout(self.awaited))
+        self.awaited = epoch
+        if self.assistant is not None:
             yield After(self.flush_timeout, FlushTimeout(epoch))
+
+    @property
+    def holds_run(self) -> bool:
+        """Whether a run waits for its turn."""
+        return any(isinstance(act, RunDue) for each in self.held for act in each.acts)
 
     def drop_held_runs(self) -> None:
         """The interruption would have cut them. Never a message."""
@@ -299,15 +325,13 @@ class ContextOwner(Actor):
         if isinstance(commit, Park):
             message = {"role": "assistant", "content": commit.text}
             yield from self.write(self.context.append(message), commit.commit_id)
-            fires.append(self._message_added(commit.text, commit.timestamp, interrupted=False))
+            fires += self._message_added(commit.told, commit.timestamp, interrupted=False)
             return
         context = self.context if not commit.messages else self.context.append(*commit.messages)
         if commit.settlement is not None:
             context = settled(context, commit.settlement)
         yield from self.write(context, commit.commit_id)
-        if commit.kind == "assistant text":
-            text = str(commit.messages[0]["content"])
-            fires.append(self._message_added(text, commit.timestamp or "", interrupted=commit.interrupted))
+        fires += self._message_added(commit.told, commit.timestamp or "", interrupted=commit.interrupted)
         if commit.on_written is not None:
             fires.append(self.fire("on_context_updated", commit.on_written))
 
@@ -345,28 +369,30 @@ class ContextOwner(Actor):
         if self.has_ended:
             return
         if self.latest_run.is_live:
-            yield Down(LLMRunCancelFrame(self.latest_run.id))
+            yield self.to_model(LLMRunCancelFrame(self.latest_run.id))
         self.latest_run = Run(self.latest_run.id + 1, self.exchange, is_live=True)
         self.owes_run = False
         yield After(None, RunOwed())
         context = self.context if due.context is None else due.context
-        yield Down(LLMContextFrame(context, run_id=self.latest_run.id, reason=due.reason))
+        yield self.to_model(LLMContextFrame(context, run_id=self.latest_run.id, reason=due.reason))
 
     # ---- events
 
     def fire(self, name: str, *payload: object) -> Fire:
         """An event of this half, for a view of it as it is now."""
-        return Fire(name, *payload, view=HalfView(self.address, self.context))
+        return Fire(name, *payload, view=HalfView(self.address, self.context, self.has_function_calls_in_progress()))
 
     def fire_of_assistant(self, name: str, *payload: object) -> Fire:
         """An event of the other half, told here because here it is known what stands before it."""
         if self.assistant is None:
             return self.fire(name, *payload)
-        return Fire(name, *payload, of=self.assistant, view=HalfView(self.assistant, self.context))
+        view = HalfView(self.assistant, self.context, self.has_function_calls_in_progress())
+        return Fire(name, *payload, of=self.assistant, view=view)
 
-    def _message_added(self, text: str, timestamp: str, *, interrupted: bool) -> Fire:
-        told = AssistantTurnStoppedMessage(text, interrupted, timestamp)
-        return self.fire_of_assistant("on_assistant_message_added", told)
+    def _message_added(self, text: str, timestamp: str, *, interrupted: bool) -> Iterator[Fire]:
+        if text:
+            told = AssistantTurnStoppedMessage(text, interrupted, timestamp)
+            yield self.fire_of_assistant("on_assistant_message_added", told)
 
     def _stopped(self, act: StoppedDue) -> Fire:
         told = UserTurnStoppedMessage(act.content, act.timestamp, act.user_id)

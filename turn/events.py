@@ -25,6 +25,7 @@ class HalfView:
     address: Address
     context: LLMContext
     """The conversation, with all that was written until then."""
+    has_function_calls_in_progress: bool = False
 
 
 @attrs.frozen

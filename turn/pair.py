@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, TypeVar
 
 import attrs
 
 from ..channels import LLMContext
 from .assistant_half import AssistantHalf
+from .callbacks import call_back, call_back_without_result
 from .pair_params import LLMAssistantAggregatorParams, LLMUserAggregatorParams
 from .realtime_mode import RealtimeServiceModeConfig, config_of
 from .user_half import UserHalf
@@ -24,7 +24,8 @@ class LLMContextAggregatorPair:
         Pipeline(input, stt, pair.user, llm, tts, output, pair.assistant)
 
     `realtime_service_mode`: for a model that hears and speaks by itself, `"auto"`, True, or a `RealtimeServiceModeConfig`; False or
-    None for a cascade. What else is given by name is a field of `LLMUserAggregatorParams`, and wins over `user_params`.
+    None for a cascade. What else is given by name is a field of `LLMUserAggregatorParams` or `LLMAssistantAggregatorParams`, and
+    wins over `user_params` and `assistant_params`.
     Raises `ConfigurationError` for a mode that is none, `TypeError` for a setting that there isn't.
     """
 
@@ -39,6 +40,7 @@ class LLMContextAggregatorPair:
         **settings: Any,
     ) -> None:
         mode = config_of(realtime_service_mode)
+        _check(settings)
         params = _with_settings(user_params or LLMUserAggregatorParams(), settings)
         prefix = "" if name is None else f"{name}_"
         self.user = UserHalf(
@@ -51,26 +53,27 @@ class LLMContextAggregatorPair:
         )
         self.assistant = AssistantHalf(
             self.user.address,
-            params=assistant_params or LLMAssistantAggregatorParams(),
+            params=_with_settings(assistant_params or LLMAssistantAggregatorParams(), settings),
             mode=mode,
             name=f"{prefix}assistant",
         )
         # Each knows the other's address, and an address is asked from an actor that is made already.
         self.user.assistant = self.assistant.address
-        self.user.on_event("on_context_updated", _call)
+        self.user.on_event("on_context_updated", call_back)
+        self.assistant.on_event("on_image_for_call", call_back_without_result)
 
 
-def _with_settings(params: LLMUserAggregatorParams, settings: Mapping[str, Any]) -> LLMUserAggregatorParams:
-    known = attrs.fields_dict(LLMUserAggregatorParams)
+Params = TypeVar("Params", LLMUserAggregatorParams, LLMAssistantAggregatorParams)
+
+
+def _with_settings(params: Params, settings: Mapping[str, Any]) -> Params:
+    known = attrs.fields_dict(type(params))
+    return attrs.evolve(params, **{name: value for name, value in settings.items() if name in known})
+
+
+def _check(settings: Mapping[str, Any]) -> None:
+    known = {**attrs.fields_dict(LLMUserAggregatorParams), **attrs.fields_dict(LLMAssistantAggregatorParams)}
     if unknown := [name for name in settings if name not in known]:
         raise TypeError(
             f"LLMContextAggregatorPair({unknown[0]}=...): there is no such setting. There are: {', '.join(known)}."
         )
-    return attrs.evolve(params, **settings)
-
-
-async def _call(view: object, callback: Callable[[], object]) -> None:
-    """The callback of a call's result, which now stands in the context."""
-    result = callback()
-    if inspect.isawaitable(result):
-        await result

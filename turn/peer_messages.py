@@ -8,8 +8,9 @@ from typing import Any, Literal, TypeAlias
 
 import attrs
 
-from ..channels import LLMContext
+from ..channels import Frame, LLMContext
 from ..channels.frozen import Message, freeze, freeze_all
+from .realtime_mode import RealtimeMode
 
 CommitKind: TypeAlias = Literal[
     "assistant text", "call entries", "call result", "thought", "image", "marker", "developer"
@@ -19,6 +20,20 @@ Outcome: TypeAlias = Literal["ended", "interrupted", "failed"]
 
 def _messages(messages: object) -> tuple[Message, ...]:
     return freeze_all(messages)  # type: ignore[arg-type]  # anything iterable
+
+
+@attrs.frozen
+class HalfStarted:
+    """The assistant half is there, and works in this mode."""
+
+    mode: RealtimeMode
+
+
+@attrs.frozen
+class Resolving:
+    """The user half decides on these proposals: they go no further."""
+
+    kinds: tuple[type[Frame], ...]
 
 
 @attrs.frozen
@@ -58,6 +73,8 @@ class Commit:
     """When the assistant's turn began, ISO 8601."""
     on_written: Any = attrs.field(default=None)
     """Called when it stands in the context."""
+    told: str = ""
+    """Of assistant text, what the application is told: without marks."""
 
 
 @attrs.frozen
@@ -68,6 +85,8 @@ class Park:
     response_id: int
     text: str
     timestamp: str
+    told: str = ""
+    """The text without marks: what the application is told of it."""
 
 
 @attrs.frozen

@@ -6,10 +6,22 @@ from typing import Literal, TypeAlias
 
 import attrs
 
-from ..actors import ConfigurationError
+from ..actors import ConfigurationError, Unrecoverable
 from ..channels import Frame, LLMServiceMetadataFrame, RealtimeServiceMetadataFrame
 
-__all__ = ["RealtimeMode", "RealtimeServiceModeConfig", "announces_realtime", "config_in_force", "config_of"]
+__all__ = [
+    "HalvesDisagree",
+    "RealtimeMode",
+    "RealtimeServiceModeConfig",
+    "announces_realtime",
+    "config_in_force",
+    "config_of",
+    "needs_both_halves",
+]
+
+
+class HalvesDisagree(Unrecoverable, RuntimeError):
+    """The halves of a pair can't work together as they are: one is missing, or each is told another mode."""
 
 
 @attrs.frozen
@@ -34,15 +46,17 @@ class RealtimeServiceModeConfig:
             )
 
 
-RealtimeMode: TypeAlias = RealtimeServiceModeConfig | Literal["auto"] | None
-"""None: a cascade. "auto": realtime as soon as a service announces that it is."""
+RealtimeMode: TypeAlias = RealtimeServiceModeConfig | Literal["auto", False] | None
+"""None: a cascade, perhaps for want of a choice; False: a cascade. "auto": realtime as soon as a service announces that it is."""
 
 
 def config_of(mode: object) -> RealtimeMode:
     """What users may write: a configuration, True (the default one), False or None (a cascade), or "auto"."""
     if mode is True:
         return RealtimeServiceModeConfig()
-    if mode is None or mode is False:
+    if mode is False:
+        return False
+    if mode is None:
         return None
     if mode == "auto":
         return "auto"
@@ -57,7 +71,12 @@ def config_in_force(mode: RealtimeMode, *, is_announced: bool) -> RealtimeServic
     """The configuration that holds, or None for a cascade."""
     if mode == "auto":
         return RealtimeServiceModeConfig() if is_announced else None
-    return mode
+    return mode or None
+
+
+def needs_both_halves(mode: RealtimeMode) -> bool:
+    """Whether the user half writes, or may come to write, by what the assistant half tells it."""
+    return mode == "auto" or (isinstance(mode, RealtimeServiceModeConfig) and not mode.context_writes_await_turns)
 
 
 def announces_realtime(frame: Frame) -> bool:

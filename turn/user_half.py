@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Generator, Iterable, Iterator
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import attrs
 
-from ..actors import After, Both, Down, Effect, Interrupt, actor, durable, on, state
+from ..actors import After, Both, Down, Effect, Interrupt, To, actor, durable, on, state
 from ..channels import (
     BotSpeakingFrame,
     BotStartedSpeakingFrame,
@@ -26,6 +26,7 @@ from ..channels import (
     EmulateUserStoppedSpeakingFrame,
     EndFrame,
     ErrorFrame,
+    ExternalTurns,
     Frame,
     FunctionCallCancelFrame,
     FunctionCallInProgressFrame,
@@ -38,6 +39,7 @@ from ..channels import (
     LLMContextFrame,
     LLMFullResponseEndFrame,
     LLMFullResponseStartFrame,
+    LLMMarkerResponseFrame,
     LLMMessagesAppendFrame,
     LLMMessagesTransformFrame,
     LLMMessagesUpdateFrame,
@@ -77,16 +79,18 @@ from .idle import IdleTimer, IdleWait, NothingToAnswer, UserIdle
 from .joining import Part, join
 from .mute import UserMute
 from .pair_params import LLMUserAggregatorParams
-from .peer_messages import Edit, ResponseOpened
+from .peer_messages import Edit, HalfStarted, Resolving, ResponseClosed, ResponseOpened
 from .realtime import Realtime
 from .realtime_mode import (
+    HalvesDisagree,
     RealtimeMode,
     RealtimeServiceModeConfig,
     announces_realtime,
     config_in_force,
+    needs_both_halves,
 )
 from .slots import Act, Heard, Place, Policy, RunDue, Step, StoppedDue, WriteUser
-from .strategies import Event, Prompt, Send, UserTurnStrategies
+from .strategies import AnswerBegan, Event, Prompt, Send, UserTurnStrategies
 from .turn_decisions import (
     Backchannel,
     Evidence,
@@ -106,6 +110,8 @@ from .voice_watch import AudioIdle, Ears, VoiceNews, VoiceWatch
 __all__ = ["UserHalf"]
 
 log = logging.getLogger("antiphon")
+
+PROPOSALS = (ProposedUserStartedSpeakingFrame, ProposedUserStoppedSpeakingFrame)
 
 
 @attrs.frozen
@@ -152,6 +158,12 @@ class UserHalf(ContextOwner):
     voice_comes_from_elsewhere: bool = durable(False)
     is_realtime: bool = durable(False)
     """A realtime service has announced itself."""
+    has_switched: bool = durable(False)
+    """In mode "auto": realtime from now on."""
+    resolved: tuple[type[Frame], ...] = durable(())
+    """Proposals that a strategy decides on, as the other half knows it."""
+    tools_on_way: tuple[Any, ...] = durable(())
+    """Tools that are set already, whose frame goes on to the other half."""
     turn_timestamp: str = durable("")
     """When the user's turn began, ISO 8601."""
     user_id: str = durable("")
@@ -179,6 +191,7 @@ class UserHalf(ContextOwner):
         if self.has_begun:
             return
         self.begin()
+        self._check_mode()
         self.mute = UserMute.begin(self.params.user_mute_strategies)
         self.idle = UserIdle(self.params.user_idle_timeout)
         self.turn = UserTurn.begin(self._turn_config())
@@ -186,7 +199,23 @@ class UserHalf(ContextOwner):
             self.watch, news = self.params.vad.started(frame.audio_in_sample_rate)
             yield from self._news(news)
         yield from self._adapt_to_mode()
+        yield from self._tell_resolved()
         yield from self._turn(frame)
+
+    def _check_mode(self) -> None:
+        if self.assistant is None and needs_both_halves(self.mode):
+            raise HalvesDisagree(
+                f"{self.address} has realtime_service_mode={self.mode!r} but no assistant half: only that one hears when an answer"
+                " begins. Use both halves of an LLMContextAggregatorPair, or False for a cascade."
+            )
+
+    @on(HalfStarted)
+    def check_mode(self, message: HalfStarted) -> None:
+        if (message.mode or None) != (self.mode or None):  # False is None by choice
+            raise HalvesDisagree(
+                f"{self.address} has realtime_service_mode={self.mode!r}, its assistant half {message.mode!r}: each would wait for"
+                " the other to write. Give both the same, or make them by LLMContextAggregatorPair."
+            )
 
     @on(EndFrame, CancelFrame)
     def end(self, frame: EndFrame | CancelFrame) -> Iterator[Effect]:
@@ -195,8 +224,12 @@ class UserHalf(ContextOwner):
             yield Down(OutputResumeFrame())
         if self.watch is not None:
             yield After(None, AudioIdle())
+        if self.slots.open is not None:
+            yield After(None, WindowOver(self.slots.open.response_id))
         self.has_ended = True
-        yield from self.let_wait(self._stamped_step(self.policy().ended(self.slots)))
+        acts = self._stamped_step(self.policy().ended(self.slots))
+        # Realtime: what comes before the open answer mustn't wait for its end.
+        yield from self.do(acts) if self._is_realtime() and self.slots.open is not None else self.let_wait(acts)
 
     def _turn_config(self) -> UserTurnConfig:
         params = self.params
@@ -204,7 +237,7 @@ class UserHalf(ContextOwner):
             params.user_turn_strategies,
             user_turn_stop_timeout=params.user_turn_stop_timeout,
             # A realtime service hears and answers by itself: there is nobody to hold back.
-            false_interruption_timeout=None if self._config() is not None else params.false_interruption_timeout,
+            false_interruption_timeout=None if self._is_realtime() else params.false_interruption_timeout,
             backchannels=params.backchannels,
             allow_interruptions=params.allow_interruptions,
         )
@@ -259,7 +292,8 @@ class UserHalf(ContextOwner):
         """What the half itself has heard counts as if it had come from before it."""
         yield from news.effects
         for frame in news.frames:
-            yield from self._consider(frame)
+            if not (yield from self._is_muted(frame)):
+                yield from self._consider(frame)
 
     @on(SpeechControlParamsFrame)
     def note_vad(self, frame: SpeechControlParamsFrame) -> Iterator[Effect]:
@@ -286,6 +320,7 @@ class UserHalf(ContextOwner):
         FunctionCallCancelFrame,
         LLMFullResponseStartFrame,
         LLMFullResponseEndFrame,
+        LLMMarkerResponseFrame,
         STTMetadataFrame,
         ErrorFrame,
         EagerEndOfTurnCancelFrame,
@@ -299,7 +334,7 @@ class UserHalf(ContextOwner):
             yield from self._adapt_to_mode()
         yield from self._consider(frame)
 
-    @on(ProposedUserStartedSpeakingFrame, ProposedUserStoppedSpeakingFrame)
+    @on(*PROPOSALS)
     def take_proposal(self, frame: Frame) -> Iterator[Effect]:
         if (yield from self._is_muted(frame)):
             return
@@ -330,10 +365,14 @@ class UserHalf(ContextOwner):
         if (yield from self._is_muted(frame)) or not frame.text.strip():
             return
         assert self.turn is not None
-        next_turn, decisions = self.turn.step(frame, self.now)
-        self.turn = next_turn
+        was_open = self.turn.is_open
+        self.turn, decisions = self.turn.step(frame, self.now)
+        begins = any(isinstance(decision, TurnStarted) for decision in decisions)
+        if begins:
+            self.turn_timestamp = self.timestamp
         if not any(isinstance(decision, Backchannel) for decision in decisions):
-            yield from self._gather(frame)
+            # Words that begin a turn, or end it, are words of it.
+            yield from self._gather(frame, is_of_turn=begins or was_open)
         yield from self._carry_out(decisions)
         yield from self._idle(frame)
 
@@ -341,12 +380,14 @@ class UserHalf(ContextOwner):
     def read(self, frame: InputTextRawFrame) -> Iterator[Effect]:
         if not frame.text.strip():
             return
-        if isinstance(self.policy(), Realtime):
-            yield from self._take_words(Heard(Part(frame.text), timestamp=self.timestamp), "new")
+        if self._is_realtime():
+            place = self._place()  # what is typed is never late
+            heard = Heard(Part(frame.text), timestamp=self.timestamp)
+            yield from self._take_words(heard, "new" if place == "late" else place)
             yield frame
             return
         speaks = self.latest_run.is_live or self.slots.open is not None or self.bot_is_speaking
-        if speaks and self.params.allow_interruptions:
+        if speaks and self.params.allow_interruptions and not self.has_ended:
             yield from self.interruption_begins(self.epoch + 1, by_user=True)
             yield Interrupt()
         self.exchange += 1
@@ -373,8 +414,7 @@ class UserHalf(ContextOwner):
         assert self.turn is not None
         self.is_paused = False
         self._user_has_gone_on()
-        by_user = self.turn.is_open or self.epoch <= self.awaited
-        yield from self.interruption_begins(self.epoch, by_user=by_user)
+        yield from self.interruption_begins(self.epoch, by_user=self.turn.is_open)
         yield from self._turn(frame)
         yield from self._idle(frame)
 
@@ -403,8 +443,19 @@ class UserHalf(ContextOwner):
     @on(LLMSetToolsFrame)
     def set_tools(self, frame: LLMSetToolsFrame) -> Iterator[Effect]:
         notes = self.params.add_tool_change_messages
-        yield from self._change(Edit(kind="tools", tools=frame.tools, notes_tools=notes), run=False)
+        edit = Edit(kind="tools", tools=frame.tools, notes_tools=notes)
+        if self.assistant is not None:
+            self.tools_on_way = (*self.tools_on_way, edit.tools)
+        yield from self._change(edit, run=False)
         yield Down(frame)
+
+    @on(Edit)
+    def edit(self, message: Edit) -> Iterator[Effect]:
+        if message.kind == "tools" and message.tools in self.tools_on_way:
+            # The same frame, behind the model: set again, it would undo what came since.
+            self.tools_on_way = self.tools_on_way[self.tools_on_way.index(message.tools) + 1 :]
+            return
+        yield from ContextOwner.edit(self, message)
 
     @on(LLMSetToolChoiceFrame)
     def set_tool_choice(self, frame: LLMSetToolChoiceFrame) -> Iterator[Effect]:
@@ -420,17 +471,27 @@ class UserHalf(ContextOwner):
         yield frame
         if announces_realtime(frame) and not self.is_realtime:
             self.is_realtime = True
-            if self.mode is None:
+            if self.mode is None:  # False is a choice
                 self._recommend(frame.service_name)
         if isinstance(frame, ServiceMetadataFrame):
             yield from self._take_recommendation(frame)
+        yield from self._switch()
         yield from self._adapt_to_mode()
 
     def _take_recommendation(self, frame: ServiceMetadataFrame) -> Iterator[Effect]:
         strategies = frame.user_turn_strategies
-        if isinstance(strategies, UserTurnStrategies) and self.turn is not None:
+        if isinstance(strategies, (UserTurnStrategies, ExternalTurns)) and self.turn is not None:
             self.turn, decisions = self.turn.with_recommended(strategies, self.now)
             yield from self._carry_out(decisions)
+            yield from self._tell_resolved()
+
+    def _tell_resolved(self) -> Iterator[Effect]:
+        """A proposal from between the halves goes both ways: the other half must know whether its twin goes on."""
+        assert self.turn is not None
+        resolved = tuple(kind for kind in PROPOSALS if self.turn.resolves(kind()))
+        if self.assistant is not None and resolved != self.resolved:
+            self.resolved = resolved
+            yield To(self.assistant, Resolving(resolved))
 
     def _recommend(self, service: str) -> None:
         log.info(
@@ -440,12 +501,23 @@ class UserHalf(ContextOwner):
             service,
         )
 
+    def _switch(self) -> Iterator[Effect]:
+        """In mode "auto" an announcement holds from the next moment on in which nobody is in the middle of a turn."""
+        if self.mode != "auto" or self.has_switched or not self.is_realtime:
+            return
+        if not (self.user_speaks() or self.slots.open is not None or self.slots.gathered):
+            self.has_switched = True
+            yield from self._adapt_to_mode()
+
     def _adapt_to_mode(self) -> Iterator[Effect]:
-        """In realtime mode turns don't wait for transcripts, unless they are told to."""
+        """In realtime mode nobody is held back, and turns don't wait for transcripts, unless they are told to."""
         config = self._config()
-        if config is None or config.turns_await_transcripts:
+        if config is None:
             return
         assert self.turn is not None
+        self.turn = attrs.evolve(self.turn, config=self._turn_config())
+        if config.turns_await_transcripts:
+            return
         strategies, changed = self.turn.strategies.without_transcripts()
         if not changed:
             return
@@ -458,24 +530,40 @@ class UserHalf(ContextOwner):
         )
         self.turn, decisions = self.turn.with_strategies(strategies, self.now, is_chosen=self.turn.is_chosen)
         yield from self._carry_out(decisions)
+        yield from self._tell_resolved()
 
     # ---- what the context owner asks
 
     def policy(self) -> Policy:
+        return Realtime() if self._is_realtime() else Cascade()
+
+    def _is_realtime(self) -> bool:
         config = self._config()
-        return Cascade() if config is None or config.context_writes_await_turns else Realtime()
+        return config is not None and not config.context_writes_await_turns
 
     def _config(self) -> RealtimeServiceModeConfig | None:
-        return config_in_force(self.mode, is_announced=self.is_realtime)
+        return config_in_force(self.mode, is_announced=self.has_switched)
 
     def somebody_speaks(self) -> bool:
-        return (self.turn is not None and self.turn.is_open) or self.bot_is_speaking or self.is_paused
+        return self.user_speaks() or self.bot_is_speaking or self.is_paused
+
+    def has_function_calls_in_progress(self) -> bool:
+        return bool(self.calls)
+
+    def user_speaks(self) -> bool:
+        return self.turn is not None and self.turn.is_open
 
     @on(ResponseOpened)
     def opened(self, message: ResponseOpened) -> Iterator[Effect]:
+        yield from self._turn(AnswerBegan())
         yield from ContextOwner.opened(self, message)
-        if isinstance(self.policy(), Realtime) and self._window() > 0:
+        if self._is_realtime() and self._window() > 0 and not self.has_ended:
             yield After(self._window(), WindowOver(message.response_id))
+
+    @on(ResponseClosed)
+    def closed(self, message: ResponseClosed) -> Iterator[Effect]:
+        yield from ContextOwner.closed(self, message)
+        yield from self._switch()
 
     @on(WindowOver)
     def end_window(self, message: WindowOver) -> Iterator[Effect]:
@@ -538,7 +626,7 @@ class UserHalf(ContextOwner):
             case _:
                 pass
 
-    def _turn(self, event: Frame | TurnTimer) -> Iterator[Effect]:
+    def _turn(self, event: Frame | TurnTimer | AnswerBegan) -> Iterator[Effect]:
         """Show the turn what happened, and do what it decides."""
         if self.turn is not None and not self.has_ended:
             self.turn, decisions = self.turn.step(event, self.now)
@@ -584,9 +672,8 @@ class UserHalf(ContextOwner):
         self.turn_timestamp = self.timestamp
         self.slots = attrs.evolve(self.slots, segments=())
         self._user_has_gone_on()
-        self.drop_held_runs()
-        busy = self.bot_is_speaking or self.latest_run.is_live or self.calls or self.slots.open is not None
-        self.bot_waited = self.bot_has_spoken and not busy
+        thinks = self.latest_run.is_live or self.slots.open is not None or self.holds_run
+        self.bot_waited = self.bot_has_spoken and not (self.bot_is_speaking or thinks or self.calls)
         if started.announce:
             yield Both(UserStartedSpeakingFrame())
         yield from self._idle(UserStartedSpeakingFrame())
@@ -609,12 +696,21 @@ class UserHalf(ContextOwner):
         if stopped.triggers_inference and stopped.strategy is not None:
             yield self.fire("on_user_turn_inference_triggered", stopped.strategy)
         has_text = bool(join(heard.part for heard in self.slots.gathered)) or bool(self.slots.segments)
-        yield from self.let_wait(self._stamped_step(self.policy().stopped(self.slots, stopped.strategy)))
+        if stopped.is_false:
+            # What was said before this turn isn't of it, and stays gathered.
+            has_text, gathered = False, self.slots.gathered
+            self.slots = attrs.evolve(self.slots, gathered=())
+            acts = self._stamped_step(self.policy().stopped(self.slots, stopped.strategy))
+            self.slots = attrs.evolve(self.slots, gathered=gathered)
+        else:
+            acts = self._stamped_step(self.policy().stopped(self.slots, stopped.strategy))
+        yield from self.let_wait(acts)
         if has_text:
             self.recoveries = 0
         else:
             yield from self._recover(stopped)
         yield from self.pay_run()
+        yield from self._switch()
 
     def _recover(self, stopped: TurnStopped) -> Iterator[Effect]:
         """A cough must not leave the bot mute: a turn without words that cut it off is answered by going on."""
@@ -627,7 +723,7 @@ class UserHalf(ContextOwner):
             has_calls=bool(self.calls),
             owes_run=self.owes_run,
             is_false=stopped.is_false,
-            is_realtime=isinstance(self.policy(), Realtime),
+            is_realtime=self._is_realtime(),
         )
         if prompt is not None:
             self.recoveries += 1
@@ -641,17 +737,14 @@ class UserHalf(ContextOwner):
         if text:
             yield self.fire("on_user_speech_rejected", text, strategy)
 
-    def _gather(self, frame: TranscriptionFrame) -> Iterator[Effect]:
+    def _gather(self, frame: TranscriptionFrame, *, is_of_turn: bool) -> Iterator[Effect]:
         self.user_id = frame.user_id or self.user_id
-        timestamp = self.turn_timestamp if self._turn_is_open() else frame.timestamp or self.timestamp
+        timestamp = self.turn_timestamp if is_of_turn else frame.timestamp or self.timestamp
         heard = Heard(Part(frame.text, frame.includes_inter_frame_spaces), frame.user_id, timestamp)
         yield from self._take_words(heard, self._place())
 
     def _take_words(self, heard: Heard, place: Place) -> Iterator[Effect]:
         yield from self.let(self.policy().transcribed(self.slots, heard, place))
-
-    def _turn_is_open(self) -> bool:
-        return self.turn is not None and self.turn.is_open
 
     def _place(self) -> Place:
         """Realtime: where a transcript belongs that comes while an answer is open."""

@@ -16,6 +16,7 @@ forgotten with it) or `Backchannel`.
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 
@@ -193,6 +194,8 @@ class UserTurn:
     """Something was said in this turn."""
     ends_with_words: bool = False
     """An emulated stop has overtaken the words that it ends."""
+    stop_is_told: bool = False
+    """Whoever announced the turn that is open has announced its end, too; it only waits for words."""
     has_ended: bool = False
     """The session ends: no turn begins any more."""
 
@@ -404,6 +407,8 @@ class _Step:
                 self._set(started=event)
             case InterruptionFrame():
                 self._set(is_held=False)
+            case UserStartedSpeakingFrame() | UserStoppedSpeakingFrame():
+                self._set(stop_is_told=isinstance(event, UserStoppedSpeakingFrame))
             case _:
                 pass
 
@@ -510,6 +515,7 @@ class _Step:
             has_words=False,
             ends_with_words=False,
             heard_backchannel=False,
+            stop_is_told=False,
             fell_silent=self.now,
         )
         interrupt: Literal["now", "hold", "none"] = "hold" if is_held else "now" if may_interrupt else "none"
@@ -529,6 +535,8 @@ class _Step:
 
     def _shut(self, stopped: TurnStopped) -> None:
         self._know(is_open=False)
+        if self.turn.stop_is_told:
+            stopped = attrs.evolve(stopped, announce=False)
         self._set(is_held=False, has_words=False, ends_with_words=False)
         self.decisions.append(stopped)
         if stopped.is_false:
@@ -609,7 +617,15 @@ class _Step:
         self._set(facts=attrs.evolve(self.turn.facts, **changes))
 
     def _set(self, **changes: Any) -> None:
-        self.turn = attrs.evolve(self.turn, **changes)
+        values = list(_values_of(self.turn))
+        for name, value in changes.items():
+            values[_PLACES[name]] = value
+        self.turn = UserTurn(*values)
+
+
+# What `attrs.evolve` does, in a third of the time: a step changes a turn up to twenty times.
+_PLACES = {name: place for place, name in enumerate(attrs.fields_dict(UserTurn))}
+_values_of = operator.attrgetter(*_PLACES)
 
 
 TOO_SHORT = (

@@ -27,6 +27,7 @@ from ..channels import (
     UserStartedSpeakingFrame,
     UserStoppedSpeakingFrame,
 )
+from .events import UserBackchannelMessage
 from .strategies import Event, Prompt, Send, UserTurnStrategies
 from .turn_decisions import (
     Backchannel,
@@ -55,7 +56,7 @@ class UserTurns(Actor):
 
     What the strategies reject, and what is only a backchannel, isn't passed on. Events: `on_user_turn_started(strategy)`,
     `on_user_turn_inference_triggered(strategy)`, `on_user_turn_stopped(strategy)`, `on_user_turn_stop_timeout()`,
-    `on_false_interruption()`, `on_user_speech_rejected(text, strategy)`, `on_user_backchannel(text, timestamp, user_id)`,
+    `on_false_interruption()`, `on_user_speech_rejected(text, strategy)`, `on_user_backchannel(message)`,
     and those of strategies.
     """
 
@@ -171,4 +172,4 @@ class UserTurns(Actor):
                 log.warning("%s: %s", self.address, text)
 
     def _backchannel(self, text: str, timestamp: str | None, user_id: str) -> Fire:
-        return Fire("on_user_backchannel", text, timestamp or self.timestamp, user_id)
+        return Fire("on_user_backchannel", UserBackchannelMessage(text, timestamp or self.timestamp, user_id))

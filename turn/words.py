@@ -16,9 +16,9 @@ def words_of(text: str) -> tuple[str, ...]:
 
 
 def holds_phrase(words: tuple[str, ...], phrase: tuple[str, ...]) -> bool:
-    """Whether the phrase's words stand in these, one behind the other."""
+    """Whether the phrase's words stand in these, one behind the other. A phrase has words."""
     size = len(phrase)
-    return size > 0 and any(words[start : start + size] == phrase for start in range(len(words) - size + 1))
+    return any(words[start : start + size] == phrase for start in range(len(words) - size + 1))
 
 
 def is_made_of(text: str, phrases: Iterable[str]) -> bool:

@@ -46,7 +46,7 @@ class EspeakTTS(TTSService):
     """Silence between words, in 10 ms."""
     python: str = attrs.field(default=sys.executable, kw_only=True)
     """The interpreter that runs the engine."""
-    stop_frame_timeout: float = attrs.field(default=60.0, kw_only=True)
+    stop_frame_timeout: float = attrs.field(default=30.0, kw_only=True)
     """Seconds without any report, after which a context is taken to be complete. The engine always says when it is: this is for one
     that hangs, and longer than a loaded machine takes to start it.
     """

@@ -35,21 +35,18 @@ from ...channels import (
     LLMThoughtTextFrame,
     LLMTokenUsage,
     LLMUpdateSettingsFrame,
-    LLMUsageMetricsData,
-    MetricsData,
     MetricsFrame,
-    ProcessingMetricsData,
     ServiceSwitcherRequestMetadataFrame,
     ServiceUpdateSettingsFrame,
     StartFrame,
     ToolsSchema,
-    TTFBMetricsData,
     freeze,
 )
 from ..actor import actor, durable, on, state
 from ..effects import Both, Down, Effect, Fire, Up
 from ..errors import RemoteProtocolError, Unrecoverable
 from .function_calls import FunctionCaller, RequestedCall
+from .metering import Meter
 
 __all__ = ["Answer", "AnswerFailed", "LLMService", "LLMSettings"]
 
@@ -97,11 +94,12 @@ class Answer:
         self.tools = ToolsSchema()
         """What is shown to the model: the context's tools, and those by which it cancels calls."""
         self._service = service
-        self.began = service.now
         self.patience = trio.CancelScope()
         self.calls: list[RequestedCall] = []
         self.behind: list[Frame] = []
         self.used: LLMTokenUsage | None = None
+        self._measured: list[MetricsFrame] = []
+        """What is to be told with the next thing that leaves."""
         self._thinks = False
 
     async def open(self) -> None:
@@ -113,6 +111,7 @@ class Answer:
     async def text(self, text: str) -> None:
         """The next piece of what is said. Empty text is nothing."""
         if text:
+            self._note_visible()
             skip = self._service.skip_tts
             await self.push(*self.end_of_thought(), LLMTextFrame(text, skip_tts=skip))
 
@@ -128,6 +127,7 @@ class Answer:
     def call(self, function_name: str, arguments: Mapping[str, Any] | str, tool_call_id: str | None = None) -> None:
         """The model calls a function; all calls of an answer are announced at its end. JSON may still be text."""
         self.note_output()
+        self._note_visible()
         self.calls.append(RequestedCall(function_name, arguments, tool_call_id))
 
     def usage(self, usage: LLMTokenUsage) -> None:
@@ -144,6 +144,7 @@ class Answer:
             # Who was cancelled at this very moment isn't told by a push: it doesn't look before it has sent.
             await trio.lowlevel.checkpoint_if_cancelled()
             self.note_output()
+            self._measured += self._service.meter.output(self, self._service.now)
             await self._service.push(*self.opening(), *map(Down, frames))
 
     # ---- what the runtime calls
@@ -154,10 +155,14 @@ class Answer:
 
     def opening(self) -> Iterator[Effect]:
         service = self._service
+        measured, self._measured = self._measured, []
+        yield from map(Down, measured)
         if not service.is_open:
             service.open_run = _Run(self.run_id, service.epoch)
-            yield from service.measured(TTFBMetricsData(str(service.address), service.now - self.began))
             yield Down(LLMFullResponseStartFrame(service.skip_tts, self.run_id))
+
+    def _note_visible(self) -> None:
+        self._measured += self._service.meter.visible(self, self._service.now)
 
     def _start_of_thought(self) -> Iterator[Frame]:
         if not self._thinks:
@@ -205,10 +210,7 @@ class LLMService(FunctionCaller):
     answering: Answer | None = state(None)
     scope: trio.CancelScope | None = state(None)
     """Around the request."""
-    measures: bool = state(False)
-    measures_usage: bool = state(False)
-    measures_first_only: bool = state(False)
-    has_measured: bool = state(False)
+    meter: Meter = state(Meter)
 
     async def respond(self, context: LLMContext, answer: Answer) -> None:
         """Ask the provider and give the answer what comes: `await answer.text("Hello")`, `answer.call(...)`.
@@ -239,6 +241,7 @@ class LLMService(FunctionCaller):
             return
         self.answering = answer = Answer(self, frame)
         self.allow(self.patience_secs)
+        self.meter.model = self.present_settings.model
         last: list[Effect] = []
         with trio.CancelScope() as self.scope:
             last = await self._asked(answer)
@@ -246,6 +249,7 @@ class LLMService(FunctionCaller):
             # From here on nothing waits until all has been sent.
             last = [*answer.opening(), *self._ending(answer, last)]
         if self.scope.cancelled_caught:
+            self.meter.cancelled(answer)
             last = [Down(LLMFullResponseEndFrame(self.skip_tts, answer.run_id))] if self.is_open else []
         self.answering = self.scope = None
         if self.open_run is not None:
@@ -273,6 +277,7 @@ class LLMService(FunctionCaller):
         return []
 
     async def _respond(self, answer: Answer) -> None:
+        self.meter.asked(answer, self.now)
         if self.retry_on_timeout:
             with trio.move_on_after(self.retry_timeout_secs) as answer.patience:
                 await self.respond(answer.context, answer)
@@ -281,6 +286,7 @@ class LLMService(FunctionCaller):
             self._owe_end(answer)
             self.allow(self.patience_secs)
             await self.push(Fire("on_completion_timeout"))
+            self.meter.asked(answer, self.now)
         await self.respond(answer.context, answer)
 
     def _owe_end(self, answer: Answer) -> None:
@@ -293,10 +299,9 @@ class LLMService(FunctionCaller):
         yield from map(Down, answer.end_of_thought())
         if not failed:
             yield from self.begin_calls(answer.calls, answer.context)
-        model = self.present_settings.model
-        yield from self.measured(ProcessingMetricsData(str(self.address), self.now - answer.began))
-        if answer.used is not None and self.measures_usage:
-            yield Down(MetricsFrame((LLMUsageMetricsData(str(self.address), answer.used, model=model),)))
+        yield from map(Down, self.meter.done(answer, self.now))
+        if answer.used is not None:
+            yield from map(Down, self.meter.tokens(answer.used))
         yield Down(LLMFullResponseEndFrame(self.skip_tts, answer.run_id, failed=bool(failed)))
         if not failed:
             yield from map(Down, answer.behind)
@@ -305,13 +310,6 @@ class LLMService(FunctionCaller):
         return Up(
             ErrorFrame(f"{self.address}: {text}", processor=str(self.address), exception=error, category=category)
         )
-
-    def measured(self, data: MetricsData) -> Iterator[Effect]:
-        """The measurement, if anybody asked for it."""
-        is_late = isinstance(data, TTFBMetricsData) and self.measures_first_only and self.has_measured
-        if self.measures and not is_late:
-            self.has_measured = self.has_measured or isinstance(data, TTFBMetricsData)
-            yield Down(MetricsFrame((attrs.evolve(data, model=self.present_settings.model),)))
 
     # ---- what cuts an answer
 
@@ -329,14 +327,14 @@ class LLMService(FunctionCaller):
     def interrupted(self, frame: InterruptionFrame) -> Iterator[Effect]:
         """The answer has been cut by the interruption itself: it has no end."""
         self.open_run = None
+        self.meter.cancelled()
         yield from super().interrupted(frame)
 
     # ---- begin, settings, tools
 
     @on(StartFrame)
     def start(self, frame: StartFrame) -> Iterator[Effect]:
-        self.measures, self.measures_usage = frame.enable_metrics, frame.enable_usage_metrics
-        self.measures_first_only = frame.report_only_initial_ttfb
+        self.meter.start(frame, str(self.address), self.present_settings.model)
         yield from self._close()
         yield from super().start(frame)
         if not self.has_started:

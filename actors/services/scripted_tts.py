@@ -83,7 +83,7 @@ class ScriptedTTS(TTSService):
         if not self.in_contexts:
             await trio.sleep(self.first_audio_secs)
             await self._say(unit.speech, unit.request_id)
-            del self.positions[unit.request_id]
+            self.positions.pop(unit.request_id, None)  # nothing is kept of one without a sound
             return
         texts = self.asked_in[unit.request_id]
         try:

@@ -129,6 +129,8 @@ class Said:
     """In what is said, before the last word told."""
     next_start: int | None = None
     """The sample of the context at which the next word begins, once known: the last one told ends there."""
+    characters: int = 0
+    """How many are told as used."""
 
 
 def in_context(item: Item, context: SpeechContext) -> bool:

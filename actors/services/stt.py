@@ -23,7 +23,6 @@ from ...channels.frames import (
     Frame,
     InputAudioRawFrame,
     InterimTranscriptionFrame,
-    MetricsFrame,
     ProposedUserStartedSpeakingFrame,
     ProposedUserStoppedSpeakingFrame,
     ServiceSwitcherRequestMetadataFrame,
@@ -38,9 +37,9 @@ from ...channels.frames import (
     VADUserStartedSpeakingFrame,
     VADUserStoppedSpeakingFrame,
 )
-from ...channels.metrics import TTFBMetricsData
 from ..actor import Actor, actor, durable, on, state
 from ..effects import After, Both, Effect, To
+from .metering import Meter
 from .unanswered import Sound, Unanswered
 
 __all__ = ["FinalAsked", "STTService"]
@@ -111,8 +110,6 @@ class STTService(Actor):
     """What VAD says; None: nothing so far."""
     stopped_at: float = durable(0.0)
     """Session time of VAD's last stop."""
-    speech_ended: float | None = durable(None)
-    """When the user stopped, while no final has come since."""
     requests: int = durable(0)
     asked: Hashable = durable(None)
     """The mark whose answer is the last word; a VAD start withdraws it."""
@@ -120,8 +117,10 @@ class STTService(Actor):
     """A turn's start, and no stop since."""
     mutes: frozenset[str] = durable(frozenset())
     """Who has muted it."""
-    has_metrics: bool = durable(False)
     is_announced: bool = durable(False)
+    untold: int = durable(0)
+    """Samples that were given, and not told as used."""
+    meter: Meter = state(Meter)
     last_given: float = state(0.0)
     answers: trio.lowlevel.ParkingLot = state(trio.lowlevel.ParkingLot)
     """Who waits for the next one."""
@@ -178,11 +177,13 @@ class STTService(Actor):
         self.unanswered = self.unanswered.with_item(item, longest=round(self._kept_secs() * self.sample_rate))
         if isinstance(item, Sound):
             self.last_given = self.now
+            self.untold += item.samples
         self.give(item)
 
     def ask(self, mark: Hashable) -> None:
         """Say a mark whose answer will be the last word of what the user said, unless VAD hears the user again before it comes."""
         self.asked = mark
+        self.meter.asked(mark, self.now)
         self.say(mark)
 
     def interim(self, text: str, *, language: str | None = None, result: object = None) -> tuple[Effect, ...]:
@@ -219,12 +220,14 @@ class STTService(Actor):
         if is_last:
             self.asked = None
         self.answers.unpark_all()
+        measured = self.meter.done(mark, self.now)
         if not text.strip() or not has_voice:
-            return ()
+            return measured
         transcript = TranscriptionFrame(
             text, self.user_id, language=language, result=result, finalized=finalized or is_last
         )
-        return (transcript, *self._measured())
+        measured += self.meter.transcribed(self.now, is_last=transcript.finalized)
+        return (transcript, *measured, *self._used())
 
     def propose_start(self) -> tuple[Effect, ...]:
         """The service takes it that the user's turn begins. To interrupt is up to the user half, which knows whether it is muted."""
@@ -244,7 +247,7 @@ class STTService(Actor):
 
     @on(StartFrame)
     def announce(self, frame: StartFrame) -> list[Effect]:
-        self.has_metrics = frame.enable_metrics
+        self.meter.start(frame, self.address.name)
         timer = [] if self.keep_alive_secs is None else [After(self.keep_alive_secs, _KeepAlive())]
         if self.is_announced:  # a restart
             return [*timer]
@@ -284,17 +287,17 @@ class STTService(Actor):
         return frame
 
     @on(VADUserStartedSpeakingFrame)
-    def note_start(self, frame: VADUserStartedSpeakingFrame) -> VADUserStartedSpeakingFrame:
-        self.is_speaking, self.speech_ended, self.asked = True, None, None
+    def note_start(self, frame: VADUserStartedSpeakingFrame) -> tuple[Effect, ...]:
+        self.is_speaking, self.asked = True, None
         if not self.mutes:
             self.voice_started()
-        return frame
+        return (frame, *self.meter.speech_began())
 
     @on(VADUserStoppedSpeakingFrame)
     def note_stop(self, frame: VADUserStoppedSpeakingFrame) -> VADUserStoppedSpeakingFrame:
         self.is_speaking, self.stopped_at = False, self.now
         if not self.mutes:
-            self.speech_ended = (self.now if frame.timestamp is None else frame.timestamp) - frame.stop_secs
+            self.meter.speech_ended((self.now if frame.timestamp is None else frame.timestamp) - frame.stop_secs)
             self.voice_stopped()
         return frame
 
@@ -329,6 +332,7 @@ class STTService(Actor):
         with trio.move_on_after(self.end_secs):
             while self.unanswered.has_marks:
                 await self.answers.park()
+        await self.push(*self.meter.speech_began(), *self._used())
 
     @on(StopFrame, CancelFrame)
     def stop(self, frame: Frame) -> After:
@@ -348,9 +352,7 @@ class STTService(Actor):
         is_quiet = self.is_speaking is False and self.now - self.stopped_at > SETTLED_SECONDS
         return QUIET_SECONDS if is_quiet and not self.unanswered.has_marks else KEPT_SECONDS
 
-    def _measured(self) -> tuple[Effect, ...]:
-        """How long the user's last words took, once."""
-        ended, self.speech_ended = self.speech_ended, None
-        if ended is None or not self.has_metrics:
-            return ()
-        return (MetricsFrame((TTFBMetricsData(self.address.name, self.now - ended),)),)
+    def _used(self) -> tuple[Effect, ...]:
+        """The sound that was given since this was told last."""
+        samples, self.untold = self.untold, 0
+        return self.meter.sound(samples / self.sample_rate) if samples else ()

@@ -44,23 +44,24 @@ def _core(word: str) -> str:
 
 
 def fit_word(text: str, place: int, word: str) -> Fit | None:
-    """Where a word lies in the text, at its place or a few words behind it; None where it doesn't.
+    """Where a word lies in the text, at its place or a few words behind it; None for one that isn't in what follows.
 
-    Punctuation that follows a word is part of it, so punctuation told by itself fits where it is.
+    Punctuation that follows a word is part of it, so punctuation told by itself ends where it is. So does a word that is found
+    only far behind: it may be another one of the kind, and is told with what lies before it.
     """
     wanted = _core(word)
     if not wanted:
         return Fit(place)
     starts = [place, *(place + match.start() for match in _TOKEN.finditer(text[place:]))]
     spaced = len(word.split()) > 1
-    for number, start in enumerate(starts[: LOOKAHEAD + 1]):
+    for number, start in enumerate(starts):
         found = _match_from(text, start, wanted, spaced=spaced)
         if found is None:
             continue
         end, left = found
         # Behind lost words only a whole one is the one that is looked for.
         if not left and (number <= 1 or not text[end : end + 1].isalnum()):
-            return Fit(_past_punctuation(text, end))
+            return Fit(_past_punctuation(text, end) if number <= LOOKAHEAD else place)
         # Only a word that begins where the last one ended can run over the end of the text.
         if number <= 1 and 0 < left < len(wanted):
             return Fit(len(text), _last_of(word, left))

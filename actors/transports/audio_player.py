@@ -10,6 +10,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from typing import TypeAlias
 
@@ -79,6 +80,8 @@ class AudioPlayer(BotSpeech):
     told_volume: float | None = durable(None)
     """What the last VolumeFrame said."""
     gain: float = durable(1.0)
+    cut_epoch: int = durable(0)
+    """That of the last interruption that was handled."""
     behind: Frame | None = durable(None)
     """What follows `pieces`, once their playing has begun in its own handling."""
     sample_rate: int = state(0)
@@ -93,8 +96,7 @@ class AudioPlayer(BotSpeech):
     """The device refused the last chunk."""
     settled: trio.Event | None = state(None)
     """Set when what the incarnation before had in hand is over."""
-    cuts: int = state(0)
-    """How many interruptions there were."""
+    is_settling: bool = state(False)
 
     @on(StartFrame)
     def start(self, frame: StartFrame) -> tuple[Effect, ...]:
@@ -104,7 +106,9 @@ class AudioPlayer(BotSpeech):
         self.patient = self.device if isinstance(self.device, PatientSink) else None
         if self.behind is not None or sum(piece.size for piece in self.pieces) >= self._chunk_bytes():
             self.settled = trio.Event()
-            self.start_soon(self._settle, self.settled, interruptible=False)
+            # An interruption that came meanwhile lies in the mailbox, and what it cuts doesn't go on.
+            if self.epoch == self.cut_epoch:
+                self._begin_to_settle(self.settled)
         return ()
 
     @on(OutputAudioRawFrame)
@@ -169,6 +173,10 @@ class AudioPlayer(BotSpeech):
             self.behind = None
         return self._take_effect(frame)
 
+    def _begin_to_settle(self, settled: trio.Event) -> None:
+        self.is_settling = True
+        self.start_soon(self._settle, settled, interruptible=False)
+
     async def _settle(self, settled: trio.Event) -> None:
         """After a restart: what the incarnation before had in hand goes on, before anything else does."""
         behind = self.behind
@@ -189,15 +197,15 @@ class AudioPlayer(BotSpeech):
 
     async def _play_chunks(self, pieces: Pieces, behind: Frame | None = None) -> None:
         """Play whole chunks, each when it is due; what is short of one waits."""
-        size, cuts = self._chunk_bytes(), self.cuts
+        size, epoch = self._chunk_bytes(), self.cut_epoch
         while pieces:
             chunk, left = take(pieces, size)
             if chunk is None:
                 break
             await self._wait_for_device(chunk.interruptible)
-            if chunk.interruptible and self.cuts != cuts:
+            if chunk.interruptible and self.cut_epoch != epoch:
                 # Left from before a restart, in the hands of a task that isn't cut.
-                pieces, behind, cuts = firm(pieces), self.behind, self.cuts
+                pieces, behind, epoch = firm(pieces), self.behind, self.cut_epoch
                 continue
             if left or self.pieces:
                 self.pieces = left
@@ -328,11 +336,12 @@ class AudioPlayer(BotSpeech):
     def _end_pause(self) -> None:
         if self.paused_since is None:
             return
-        held_from = max(self.due, self.paused_since)
-        # The next sound begins now, not where it would have: to catch up would be to skip.
-        self.due = max(self.due, trio.current_time())
+        held_from, now = max(self.due, self.paused_since), trio.current_time()
         self.paused_since = None
-        self._held(self.due - held_from)
+        self._held(max(self.due, now) - held_from)
+        if self.due < now:
+            # The next sound begins when it comes, not where it would have: to catch up would be to skip.
+            self.due = -math.inf
         if self.resumed is not None:
             self.resumed.set()
 
@@ -341,13 +350,15 @@ class AudioPlayer(BotSpeech):
 
     def _cut(self) -> tuple[Effect, ...]:
         """At an interruption: only what must be heard is left."""
-        self.cuts += 1
+        self.cut_epoch = self.epoch
         self._end_pause()
         self.pieces = firm(self.pieces)
         if self.resampled is not None and self.resampled.interruptible:
             self.resampler = self.resampled = None
         if self.behind is not None and getattr(self.behind, "interruptible", True):
             self.behind = None
+        if self.settled is not None and not self.is_settling:
+            self._begin_to_settle(self.settled)
         return () if self._must_be_heard() else self._stop_speaking()
 
     def _as_played(self, frame: OutputAudioRawFrame) -> bytes:

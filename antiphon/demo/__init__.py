@@ -12,7 +12,8 @@ __all__ = ["main"]
 
 EPILOG = """\
 The agent (actors input, vad, stt, user, llm, tts, output, assistant) takes a table booking. The caller understands it
-with a recogniser of its own, answers by recorded clips, and cuts into the agent's second answer. In --out afterwards:
+with a recogniser of its own and answers by recorded clips. Into the agent's second answer it says "mhm" and coughs, for which
+the agent only pauses, and then cuts in. Before the table is booked the agent looks it up. In --out afterwards:
 conversation.wav (caller left, agent right), trace.jsonl, timeline.svg.
 
 exit codes: 0 the table is booked as the caller wished; 1 it isn't, and the last line says why; 2 used wrongly; 130 interrupted

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import attrs
+import trio
 
 from ..actors import Pipeline
 from ..actors.services.espeak import EspeakTTS
@@ -27,6 +28,8 @@ __all__ = ["SAMPLE_RATE", "Booking", "agent_pipeline", "booking_script"]
 
 NUMBERS = ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
 DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+LOOKUP_SECONDS = 3.0
+"""How long the restaurant's book takes to tell what is free: half of it while the agent says that it is looking."""
 SAMPLE_RATE = 16000
 """Of all sound in the demo, Hz: what the recogniser hears at."""
 VOICE, RATE = "en-us+f2", 150
@@ -69,6 +72,7 @@ def booking_script() -> Script:
                 slots=("people", "day", "time"),
                 confirm="A table for {people} on {day} at {time}. Is that right?",
                 change="Let us begin again. How many people are coming?",
+                say="Let me see what is free.",
                 call="book",
                 done="Your table is booked. Thank you and goodbye.",
                 hangup=True,
@@ -82,9 +86,13 @@ def booking_script() -> Script:
 def agent_pipeline(
     source: AudioSource, sink: AudioSink, book: Callable[[Booking], None], *, ends_with_source: bool = False
 ) -> Pipeline:
-    """`book` hears of each booking. With `ends_with_source` the session ends a while after the source's last sound."""
+    """`book` hears of each booking, once a table has been looked for.
 
-    def write_down(people: int, day: str, time: str) -> str:
+    With `ends_with_source` the session ends a while after the source's last sound.
+    """
+
+    async def write_down(people: int, day: str, time: str) -> str:
+        await trio.sleep(LOOKUP_SECONDS)
         book(Booking(people, day, time))
         return "booked"
 

@@ -21,7 +21,7 @@ from ..channels import (
     VADUserStoppedSpeakingFrame,
 )
 
-__all__ = ["Caller", "Clip", "Reply"]
+__all__ = ["Aside", "Caller", "Clip", "Reply"]
 
 CHUNK_SECONDS = 0.02
 
@@ -46,6 +46,18 @@ class Reply:
 
 
 @attrs.frozen
+class Aside:
+    """A sound that the caller makes while the agent speaks its second answer."""
+
+    says: str
+    """The name of a clip."""
+    after: float
+    """Seconds since the agent began, or goes on, to be heard."""
+    counts: bool = False
+    """Whether it is an answer, with which the caller cuts in, and not only a sign of life."""
+
+
+@attrs.frozen
 class _Answer:
     """To itself: the agent has been silent for a moment."""
 
@@ -56,22 +68,22 @@ class _Pardon:
 
 
 @attrs.frozen
-class _CutIn:
-    """To itself: the agent speaks its second answer, and the caller has heard enough."""
+class _Aside:
+    """To itself: the agent has been heard for long enough for the next aside."""
 
 
 @actor
 class Caller(Actor):
     """Listens, waits for its turn, and says the clip of the first reply whose phrase it understood.
 
-    It repeats its last words when asked to, says "Pardon?" when it understood nothing for `patience` seconds, cuts into the agent's
-    second answer with `cut_in`, and hangs up when that has happened too often, or the conversation is over.
+    It repeats its last words when asked to, says "Pardon?" when it understood nothing for `patience` seconds, makes its `asides` while
+    the agent speaks its second answer, and hangs up when it understood nothing too often, or the conversation is over.
     """
 
     replies: tuple[Reply, ...]
     clips: Mapping[str, Clip]
-    cut_in: str
-    """The clip with which it cuts in."""
+    asides: tuple[Aside, ...] = ()
+    """In this order; what the agent says after the last one is cut."""
     pardon: str = "pardon"
     again: tuple[str, ...] = ()
     """Phrases that ask it to repeat."""
@@ -89,6 +101,9 @@ class Caller(Actor):
     is_speaking: bool = durable(False)
     answers: int = durable(0)
     """How often the agent has begun to speak after the caller had its say."""
+    asides_made: int = durable(0)
+    is_waiting: bool = durable(False)
+    """Whether the next aside waits until the agent is heard."""
     may_answer: bool = durable(True)
     last: str = durable("")
     pardons: int = durable(0)
@@ -105,9 +120,10 @@ class Caller(Actor):
         if self.may_answer and not self.is_speaking:
             self.may_answer = False
             self.answers += 1
-            if self.answers == 2 and self.last:
-                # VAD has needed a moment to be sure.
-                effects.append(After(max(0.0, 1.0 - frame.start_secs), _CutIn()))
+            self.is_waiting = self.answers == 2 and bool(self.last)
+        if self.is_waiting and not self.is_speaking and (aside := self._next_aside()):
+            # VAD has needed a moment to be sure.
+            effects.append(After(max(0.0, aside.after - frame.start_secs), _Aside()))
         return effects
 
     @on(VADUserStoppedSpeakingFrame)
@@ -146,14 +162,25 @@ class Caller(Actor):
             return [EndWorkerFrame(f"the caller understood nothing {self.most_pardons} times and has hung up")]
         return self._say(self.pardon, counts=False)
 
-    @on(_CutIn)
-    def interrupt(self, message: _CutIn) -> list[Effect]:
-        return self._say(self.cut_in) if self.is_listening and not self.is_speaking else []
+    @on(_Aside)
+    def put_in(self, message: _Aside) -> list[Effect]:
+        aside = self._next_aside()
+        if aside is None or not self.is_listening or self.is_speaking:
+            return []
+        self.asides_made += 1
+        self.is_waiting = not aside.counts
+        return self._say(aside.says, counts=aside.counts)
 
     @on(BotStoppedSpeakingFrame)
     def fall_silent(self, frame: BotStoppedSpeakingFrame) -> list[Effect]:
         self.is_speaking = False
-        return [frame, After(self.patience, _Pardon())]
+        effects: list[Effect] = [frame, After(self.patience, _Pardon())]
+        if self.is_listening and self.is_waiting and (aside := self._next_aside()):
+            effects.append(After(aside.after, _Aside()))  # the agent has spoken on, or its pause isn't noticed yet
+        return effects
+
+    def _next_aside(self) -> Aside | None:
+        return self.asides[self.asides_made] if self.asides_made < len(self.asides) else None
 
     def _say(self, name: str, *, counts: bool = True) -> list[Effect]:
         clip = self.clips[name]

@@ -14,7 +14,7 @@ from ..actors.transports.devices import AudioSink, AudioSource
 from ..channels import VADParams
 from ..turn import VAD
 from .agent import Booking
-from .caller import Caller, Clip, Reply
+from .caller import Aside, Caller, Clip, Reply
 
 __all__ = ["WISH", "caller_pipeline", "load_clips"]
 
@@ -50,7 +50,7 @@ def caller_pipeline(source: AudioSource, sink: AudioSink) -> Pipeline:
         Caller(
             REPLIES,
             load_clips(),
-            cut_in="people",
+            asides=(Aside("mhm", 1.2), Aside("cough", 1.2), Aside("people", 1.0, counts=True)),
             again=("i did not understand", "please say that again"),
             name="caller",
         ),

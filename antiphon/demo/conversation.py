@@ -42,7 +42,7 @@ class Plan:
     is_deaf: bool = False
     """The agent hears nothing."""
     kills: tuple[KillAt, ...] = ()
-    limit: float = 85.0
+    limit: float = 100.0
     """Seconds after which nobody waits any more."""
 
 

@@ -26,6 +26,10 @@ SAMPLE_RATE = 16000
 CLIPS = Path(__file__).with_name("clips")
 MUMBLE = Path(__file__).resolve().parents[2] / "examples" / "mumble.wav"
 MUMBLED = ("uh, hmm.", "mm hmm.", "we, uh, hmm, I dunno, whatever.", "hmm hmm hmm.", "oh, never mind, uh.")
+PHONES = {"mhm": "pau ax m m hh ah m m pau"}
+"""Of words that flite would spell, in its own phones."""
+UNHURRIED = "duration_stretch=1.15"
+"""How they are spoken."""
 MARGIN = 0.08
 """Seconds of silence left before and after a clip's words."""
 
@@ -36,11 +40,33 @@ def main() -> int:
         return 2
     texts = tomllib.loads((CLIPS / "clips.toml").read_text())
     for name, text in texts.items():
-        write(CLIPS / f"{name}.wav", trimmed(flite(text, voice="slt")))
+        if text.startswith("("):
+            write(CLIPS / f"{name}.wav", cough())
+        else:
+            write(CLIPS / f"{name}.wav", trimmed(flite(text, voice="slt", phones=PHONES.get(name))))
     write(MUMBLE, mumble())
     size = sum(path.stat().st_size for path in CLIPS.glob("*.wav"))
     print(f"{len(texts)} clips, {size:,} bytes; {MUMBLE.name}, {MUMBLE.stat().st_size:,} bytes")
     return 0
+
+
+def cough() -> Samples:
+    """Twice a burst of air through a throat, which is noise and no word."""
+    silence = np.zeros(round(MARGIN * SAMPLE_RATE))
+    return np.concatenate([silence, burst(0.3, seed=3), silence, burst(0.34, seed=13), silence])
+
+
+def burst(seconds: float, *, seed: int) -> Samples:
+    """Noise between 150 and 3,500 Hz, which breaks out and dies away."""
+    count = round(seconds * SAMPLE_RATE)
+    spectrum = np.fft.rfft(np.random.default_rng(seed).normal(size=count))
+    frequencies = np.fft.rfftfreq(count, 1 / SAMPLE_RATE)
+    spectrum[(frequencies < 150) | (frequencies > 3500)] = 0
+    noise = np.fft.irfft(spectrum, count)
+    time = np.linspace(0, 1, count)
+    loudness = np.exp(-5 * time) * (1 - np.exp(-60 * time))
+    sound: Samples = 14000 * loudness * noise / np.abs(noise).max()
+    return sound
 
 
 def mumble() -> Samples:
@@ -60,10 +86,12 @@ def muffled(samples: Samples) -> Samples:
     return through
 
 
-def flite(text: str, *, voice: str) -> Samples:
+def flite(text: str, *, voice: str, phones: str | None = None) -> Samples:
+    """The text, or the phones, as one of flite's voices says it."""
+    what = ["-t", text] if phones is None else ["--setf", UNHURRIED, "-p", phones]
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "said.wav"
-        subprocess.run(["flite", "-voice", voice, "-t", text, "-o", str(path)], check=True)
+        subprocess.run(["flite", "-voice", voice, *what, "-o", str(path)], check=True)
         with wave.open(str(path)) as file:
             assert (file.getframerate(), file.getnchannels(), file.getsampwidth()) == (SAMPLE_RATE, 1, 2)
             return np.frombuffer(file.readframes(file.getnframes()), "<i2").astype(np.float64)

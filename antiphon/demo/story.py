@@ -35,6 +35,8 @@ class Speech:
     """The last sound."""
     words: tuple[Word, ...]
     was_interrupted: bool = False
+    was_held: bool = False
+    """Paused before its end, since the other side made a sound; cut later if it was interrupted, too."""
     understood: str | None = None
     """What the other side's recogniser made of it; None when it made nothing of it."""
     waited: UserBotLatencyMetricsData | None = None
@@ -55,11 +57,11 @@ class Speech:
 class Moment:
     """Something that happened at one time."""
 
-    kind: Literal["interruption", "failure", "restart"]
+    kind: Literal["pause", "resume", "interruption", "call", "result", "failure", "restart"]
     time: float
     """Seconds since the conversation began."""
     actor: str = ""
-    """The name of the actor that it is about."""
+    """The name of the actor, or of the function, that it is about."""
 
 
 @attrs.frozen

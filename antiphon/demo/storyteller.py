@@ -11,8 +11,12 @@ from ..actors import Delivery, Dropped, Failure, Observer, Restart
 from ..channels import (
     BotStartedSpeakingFrame,
     BotStoppedSpeakingFrame,
+    FunctionCallInProgressFrame,
+    FunctionCallResultFrame,
     InterimTranscriptionFrame,
     InterruptionFrame,
+    OutputPauseFrame,
+    OutputResumeFrame,
     TranscriptionFrame,
     TTSTextFrame,
     UserBotLatencyMetricsData,
@@ -48,6 +52,8 @@ class _Side:
     """What the other side made of it, and when."""
     waited: UserBotLatencyMetricsData | None = None
     """How long the other side had waited when the next speech begins."""
+    is_held: bool = False
+    """Whether it has paused, and nothing is decided."""
 
 
 class Storyteller:
@@ -103,15 +109,40 @@ class Storyteller:
             self._transcript.agent_word(frame.text)
 
     def interrupted(self, side: _Side) -> None:
-        if side.speech is None:
-            side.planned.clear()
-            return
-        now = self.now()
-        self._moments.append(Moment("interruption", now))
-        side.speech.was_interrupted = True
-        side.speech.words.extend(Word(frame.text, now, was_heard=False) for frame in side.planned)
+        now, was_held = self.now(), side.is_held
+        cut = tuple(Word(frame.text, now, was_heard=False) for frame in side.planned)
         side.planned.clear()
+        side.is_held = False
+        if side.speech is not None:
+            side.speech.was_interrupted = True
+            side.speech.words.extend(cut)
+        elif was_held and side.speeches and side.speeches[-1].was_held:
+            speech = side.speeches[-1]
+            side.speeches[-1] = attrs.evolve(speech, was_interrupted=True, words=(*speech.words, *cut))
+        else:
+            return
+        self._moments.append(Moment("interruption", now))
         self._transcript.interrupted(now)
+
+    def held(self, side: _Side) -> None:
+        """The output pauses; where it was speaking, the speech ends here and may go on as another."""
+        side.is_held = True
+        if side.speech is not None:
+            self._moments.append(Moment("pause", self.now()))
+
+    def resumed(self, side: _Side) -> None:
+        if side.is_held and side.speeches and side.speeches[-1].was_held:
+            self._moments.append(Moment("resume", self.now()))
+            self._transcript.note("the agent goes on")
+        side.is_held = False
+
+    def called(self, frame: FunctionCallInProgressFrame) -> None:
+        self._moments.append(Moment("call", self.now(), frame.function_name))
+        self._transcript.note(f"the agent calls {frame.function_name}")
+
+    def returned(self, frame: FunctionCallResultFrame) -> None:
+        self._moments.append(Moment("result", self.now(), frame.function_name))
+        self._transcript.note(f"{frame.function_name} returned {frame.result}")
 
     def stopped_speaking(self, side: _Side) -> None:
         if side.speech is None:
@@ -124,10 +155,13 @@ class Storyteller:
                 self.now(),
                 tuple(speech.words),
                 was_interrupted=speech.was_interrupted,
+                was_held=side.is_held,
                 waited=speech.waited,
             )
         )
-        if side.who == "agent":
+        if side.who == "agent" and side.is_held:
+            self._transcript.agent_held()
+        elif side.who == "agent":
             self._transcript.agent_ended()
 
     def understood(self, side: _Side, text: str) -> None:
@@ -168,6 +202,14 @@ class _Ear(Observer):
             self.teller.stopped_speaking(self.side)
         elif isinstance(frame, InterruptionFrame) and receiver == "output":
             self.teller.interrupted(self.side)
+        elif isinstance(frame, OutputPauseFrame) and receiver == "output":
+            self.teller.held(self.side)
+        elif isinstance(frame, OutputResumeFrame) and receiver == "output":
+            self.teller.resumed(self.side)
+        elif isinstance(frame, FunctionCallInProgressFrame) and receiver == "tts":
+            self.teller.called(frame)
+        elif isinstance(frame, FunctionCallResultFrame) and receiver == "assistant":
+            self.teller.returned(frame)
         elif isinstance(frame, TranscriptionFrame) and receiver in ("user", "caller"):
             self.teller.understood(self.other(), frame.text)
         elif isinstance(frame, InterimTranscriptionFrame) and receiver == "user":
@@ -189,5 +231,6 @@ class _AgentObserver(_Ear):
     def dropped(self, dropped: Dropped) -> None:
         frame = dropped.delivery.frame
         was_cut = isinstance(frame, TTSTextFrame) and dropped.reason in ("interrupted", "stale")
-        if was_cut and frame not in self.side.planned and self.side.speech is not None:
+        speaks = self.side.speech is not None or self.side.is_held
+        if was_cut and speaks and frame not in self.side.planned:
             self.side.planned.append(cast(TTSTextFrame, frame))

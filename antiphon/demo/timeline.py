@@ -53,8 +53,10 @@ text { font-family: system-ui, "Segoe UI", Helvetica, Arial, sans-serif; font-si
 .line, .icon { fill: none; stroke-linecap: round; stroke-linejoin: round; }
 .icon { stroke-width: 1.8; }
 .line { stroke-width: 1.4; }
-.line.failure, .line.restart { stroke-width: 1.1; stroke-dasharray: 1.5 3.5; }
+.line.failure, .line.restart, .line.pause, .line.resume, .line.call, .line.result { stroke-width: 1.1; stroke-dasharray: 1.5 3.5; }
 text.interruption { fill: #b45309; } .line.interruption, .icon.interruption { stroke: #d97706; }
+text.pause, text.resume { fill: #475569; } .line.pause, .icon.pause, .line.resume, .icon.resume { stroke: #64748b; }
+text.call, text.result { fill: #9d174d; } .line.call, .icon.call, .line.result, .icon.result { stroke: #db2777; }
 text.failure { fill: #b91c1c; } .line.failure, .icon.failure { stroke: #dc2626; }
 text.restart { fill: #6d28d9; } .line.restart, .icon.restart { stroke: #7c3aed; }
 @media (prefers-color-scheme: dark) {
@@ -69,17 +71,31 @@ text { fill: #e5e7eb; }
 .unheard { fill: #9ca3af; }
 .cut, .hatch { stroke: #6b7280; }
 text.interruption { fill: #fbbf24; } .line.interruption, .icon.interruption { stroke: #f59e0b; }
+text.pause, text.resume { fill: #cbd5e1; } .line.pause, .icon.pause, .line.resume, .icon.resume { stroke: #94a3b8; }
+text.call, text.result { fill: #f9a8d4; } .line.call, .icon.call, .line.result, .icon.result { stroke: #f472b6; }
 text.failure { fill: #fca5a5; } .line.failure, .icon.failure { stroke: #f87171; }
 text.restart { fill: #c4b5fd; } .line.restart, .icon.restart { stroke: #a78bfa; }
 }
 """
 
 ICONS = {
+    "pause": "M-2 -5 V3 M2 -5 V3",
+    "resume": "M-2.5 -5 L3.5 -1 L-2.5 3 Z",
+    "call": "M-4 -1 H4 M0.5 -4.5 L4 -1 L0.5 2.5",
+    "result": "M4 -1 H-4 M-0.5 -4.5 L-4 -1 L-0.5 2.5",
     "interruption": "M-4 -5 L4 -5 L0 3 Z",
     "failure": "M-3.5 -4.5 L3.5 2.5 M3.5 -4.5 L-3.5 2.5",
     "restart": "M3.6 -3.2 A4.2 4.2 0 1 0 4.2 0.4 M4.4 -6 L3.9 -2.8 L0.8 -3.4",
 }
-MEANINGS = {"interruption": "the caller cut in", "failure": "an actor failed", "restart": "an actor was restarted"}
+MEANINGS = {
+    "pause": "the agent pauses",
+    "resume": "goes on",
+    "interruption": "the caller cut in",
+    "call": "a function is called",
+    "result": "and returns",
+    "failure": "an actor failed",
+    "restart": "an actor was restarted",
+}
 
 
 def timeline_svg(story: Story) -> str:
@@ -118,7 +134,7 @@ def _summary(story: Story) -> str:
         _counted(len(story.speeches), "turn"),
         *(
             _counted(number, kind)
-            for kind in ("interruption", "failure", "restart")
+            for kind in ("pause", "interruption", "call", "failure", "restart")
             if (number := sum(moment.kind == kind for moment in story.moments))
         ),
     ]
@@ -142,7 +158,7 @@ def _draw_head(picture: ET.Element, story: Story) -> float:
         _child(picture, "rect", "cut", x=x, y=y - 10.0, width=24.0, height=11.0, rx=3.0)
         _text(picture, "unheard", x + 30.0, y, "quiet unheard")
         x = _legend_text(picture, "words that were cut", x + 36.0 + picture_width("unheard", SMALL), y)
-    for kind in ("interruption", "failure", "restart"):
+    for kind in MEANINGS:
         if any(moment.kind == kind for moment in story.moments):
             _draw_icon(picture, kind, x + 5.0, y - 3.5)
             x = _legend_text(picture, MEANINGS[kind], x + 16.0, y)

@@ -290,8 +290,16 @@ def _marks(moments: Iterable[Moment], row: Row) -> Iterator[Mark]:
 def _what(moment: Moment) -> str:
     shown = _shown(printable(moment.actor))
     match moment.kind:
+        case "pause":
+            return "paused"
+        case "resume":
+            return "goes on"
         case "interruption":
             return "cut in"
+        case "call":
+            return f"calls {shown}".strip()
+        case "result":
+            return f"{shown} returned".strip()
         case "failure":
             return f"{shown} failed".strip()
         case "restart":

@@ -30,6 +30,8 @@ COLOURS = {
 CLEAR_BELOW = "\x1b[J"
 CUT = " --"
 """Stands where an answer was cut."""
+HELD = " .."
+"""Stands where an answer was held, to go on or to be cut."""
 NARROWEST = 12
 """No text is wrapped into less, however narrow the terminal is."""
 
@@ -92,6 +94,12 @@ class Transcript:
             self._finish(attrs.evolve(agent, text=agent.text + CUT), cut_in)
         elif agent:
             self._finish(agent)
+
+    def agent_held(self) -> None:
+        """The agent pauses, for the caller made a sound; its line ends here whatever becomes of it."""
+        agent, self._agent = self._agent, None
+        if agent:
+            self._finish(attrs.evolve(agent, text=agent.text + HELD))
 
     def interrupted(self, time: float) -> None:
         """The caller cut in then. If the agent was heard, its line ends, cut, with `agent_ended`."""
@@ -165,8 +173,8 @@ class Transcript:
 def turns_table(story: Story, width: int) -> str:
     """Who said what, when, and how soon after the other; plain text, `width` columns at most where that is possible.
 
-    A speech that began before the other had ended "cut in". What an interruption cut stands below what was heard, and so
-    does what the agent understood of the caller where that isn't what was said.
+    A speech that began before the other had ended "cut in", or came "meanwhile" if the other "goes on". What an interruption
+    cut stands below what was heard, and so does what the agent understood of the caller where that isn't what was said.
     """
     titles = ("turn", "who", "when", "response")
     rows = [
@@ -199,9 +207,16 @@ def response_time(story: Story, index: int) -> float | None:
 
 def _response(story: Story, index: int) -> str:
     seconds = response_time(story, index)
+    speech, before = story.speeches[index], story.speeches[:index]
+    own = next((each for each in reversed(before) if each.who == speech.who), None)
+    if own is not None and own.was_held and not own.was_interrupted:
+        return "goes on"
     if seconds is None:
         return "-"
-    return f"{seconds:.1f} s" if seconds >= 0 else "cut in"
+    if seconds >= 0:
+        return f"{seconds:.1f} s"
+    other = next(each for each in reversed(before) if each.who != speech.who)
+    return "meanwhile" if other.was_held and not other.was_interrupted else "cut in"
 
 
 def _row(values: Sequence[str], widths: Sequence[int]) -> str:
@@ -211,7 +226,8 @@ def _row(values: Sequence[str], widths: Sequence[int]) -> str:
 
 def _what(speech: Speech, room: int) -> list[str]:
     heard = printable(speech.heard) or "(no words)"
-    lines = wrapped(heard + CUT if speech.was_interrupted else heard, room)
+    end = CUT if speech.was_interrupted else HELD if speech.was_held else ""
+    lines = wrapped(heard + end, room)
     if speech.unheard:
         lines += _told_apart("not heard", speech.unheard, room)
     if speech.who == "caller" and _letters(speech.understood or "") != _letters(heard):

@@ -70,7 +70,9 @@ def _answers_before_their_replies(told: Conversation) -> Iterator[Finding]:
         words = began[id(each)]
         if not each.is_of_user or words is None:
             continue
-        turn = max((time for time in turns if time <= words.time), default=-math.inf)
+        # Words that came late may begin a turn themselves: they belong before the answer all the same.
+        limit = math.nextafter(words.time, -math.inf) if is_realtime(told) else words.time
+        turn = max((time for time in turns if time <= limit), default=-math.inf)
         for later in those[place + 1 :]:
             speech = began[id(later)]
             if not later.is_of_user and speech is not None and speech.time < turn:

@@ -16,6 +16,7 @@ from antiphon import (
     Down,
     Immune,
     Interrupt,
+    Parallel,
     Pipeline,
     To,
     Up,
@@ -27,7 +28,7 @@ from antiphon import (
     state,
 )
 from antiphon.actors import Effect, Effects
-from antiphon.channels import Frame, InterruptionFrame, InterruptionWorkerFrame
+from antiphon.channels import EndWorkerFrame, Frame, InterruptionFrame, InterruptionWorkerFrame
 from antiphon.scenarios import Item, Kill, Sleep, Trace, TraceRecorder, play
 from tests.actors.notes import Alarm, Ask, Kept, Note, Order, Passes, Slow, both, texts
 
@@ -237,6 +238,58 @@ def test_an_actor_that_is_restarting_handles_the_interruption_when_it_is_back(di
 def test_a_request_that_reaches_an_end_interrupts(direct: bool) -> None:
     trace = play(Pipeline(Forgets()), [InterruptionWorkerFrame()], direct=direct)
     assert interruptions(trace, "forgets") == [1]
+
+
+@actor
+class Repeats(Actor):
+    """Answers each interruption by asking for one, in the way its configuration says."""
+
+    how: Callable[[Frame], Effects]
+    frame: Frame = InterruptionWorkerFrame()
+
+    @on(InterruptionFrame)
+    def again(self, frame: InterruptionFrame) -> Effects:
+        return self.how(self.frame)
+
+
+@actor
+class Forwards(Actor):
+    """Sees requests on their way, and lets them go on as part of more."""
+
+    @on(InterruptionWorkerFrame)
+    def see(self, frame: InterruptionWorkerFrame) -> Effects:
+        return [Note("seen"), frame]
+
+
+ANSWERS: list[Callable[[Frame], Effects]] = [
+    lambda frame: frame,
+    lambda frame: [frame],
+    lambda frame: [Note("more"), Up(frame)],
+    lambda frame: Both(frame),
+    lambda frame: Immune(frame),
+]
+
+
+@both
+@pytest.mark.parametrize("how", ANSWERS)
+@pytest.mark.rule("B31")
+def test_who_answers_each_interruption_by_asking_for_one_begins_no_loop(
+    how: Callable[[Frame], Effects], direct: bool
+) -> None:
+    inside = Parallel(Pipeline(Repeats(how, name="repeats"), Forwards()), Pipeline(Passes()))
+    trace = play(Pipeline(Forwards(), inside, Passes()), [InterruptionFrame(), Sleep(1)], direct=direct, limit=10)
+    assert interruptions(trace, "repeats") == [1]
+    assert any(isinstance(frame, InterruptionWorkerFrame) for frame in (*trace.up, *trace.down))
+
+
+@both
+@pytest.mark.rule("B31")
+def test_but_other_requests_of_its_and_later_ones_are_heard(direct: bool) -> None:
+    ending = play(Pipeline(Repeats(Down, EndWorkerFrame())), [InterruptionFrame(), Sleep(1)], direct=direct, limit=10)
+    assert ending.ended == "ended"
+    repeats = Repeats(Down, name="repeats")
+    later: list[Item] = [InterruptionFrame(), Sleep(1), InterruptionWorkerFrame(), Sleep(1)]
+    assert interruptions(play(Pipeline(repeats), later, direct=direct, limit=10), "repeats") == [1, 2]
 
 
 # ---- IN2

@@ -80,3 +80,18 @@ def test_what_is_no_message_is_refused(message: object) -> None:
 def test_one_message_in_place_of_a_list_is_refused() -> None:
     with pytest.raises(TypeError, match=r"write `\[value\]`"):
         LLMContext.from_messages(HELLO)  # type: ignore[arg-type]
+
+
+def test_the_next_version_takes_over_what_was_looked_at_and_looks_at_the_rest() -> None:
+    context = LLMContext.from_messages([{"role": "user", "content": "hello"}], tools=[{"type": "function"}])
+    following = context.append({"role": "user", "content": ["bye"]}).with_tool_choice("auto")
+    assert following.messages[0] is context.messages[0]
+    assert following.tools is context.tools
+    assert following == LLMContext(
+        ({"role": "user", "content": "hello"}, {"role": "user", "content": ("bye",)}),
+        ({"type": "function"},),
+        "auto",
+        version=2,
+    )
+    with pytest.raises(TypeError, match="context message"):
+        context.append({"content": "nobody's"})

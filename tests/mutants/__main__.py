@@ -11,26 +11,56 @@ from __future__ import annotations
 import argparse
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
+import attrs
 import trio
 
 from .hunt import Broken, Verdict, hunt
 from .mistakes import Misfit, Mistake, mistakes
 
-__all__ = ["main"]
+__all__ = ["Trials", "main"]
 
-SEEDS = 500
 SIDE_BY_SIDE = 2
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    known = mistakes()
+@attrs.frozen
+class Trials:
+    """A set of mistakes, and the search that is to find them."""
+
+    program: str
+    """How it is started: the name of a module."""
+    subject: str
+    """Where the mistakes are planted, in words."""
+    mistakes: Mapping[str, Mistake]
+    search: str
+    """Which one looks through the code as it is."""
+    story: str
+    """The module that tells what a seed of it does."""
+    gap: str
+    """What to do when a mistake survives."""
+    seeds: int
+    """After so many a mistake has survived."""
+
+
+SESSIONS = Trials(
+    program="tests.mutants",
+    subject="the runtime",
+    mistakes=mistakes(),
+    search="sessions",
+    story="tests.actors.search",
+    gap="Let the plans of tests/actors/search do more often what {rule} is about, or its model look at it.",
+    seeds=500,
+)
+
+
+def main(arguments: Sequence[str] | None = None, trials: Trials = SESSIONS) -> int:
+    known = trials.mistakes
     parser = argparse.ArgumentParser(
-        prog="python -m tests.mutants", description="Plants mistakes into the runtime, and searches for them."
+        prog=f"python -m {trials.program}", description=f"Plants mistakes into {trials.subject}, and searches for them."
     )
     parser.add_argument("names", nargs="*", metavar="NAME", help="those mistakes only; --list names all")
-    parser.add_argument("--seeds", type=int, default=SEEDS, help="after so many a mistake has survived")
+    parser.add_argument("--seeds", type=int, default=trials.seeds, help="after so many a mistake has survived")
     parser.add_argument("--side-by-side", type=int, default=SIDE_BY_SIDE, metavar="N", help="searches at once")
     parser.add_argument("--markdown", action="store_true", help="print the table of docs/rules/README.md")
     parser.add_argument("--list", action="store_true", help="print the mistakes, and do nothing")
@@ -43,15 +73,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
     wanted = [known[name] for name in options.names] or [*known.values()]
     began = time.monotonic()
-    verdicts, failures = trio.run(_hunt_all, [*wanted, None], options.seeds, options.side_by_side)
+    verdicts, failures = trio.run(_hunt_all, [*wanted, None], trials.search, options.seeds, options.side_by_side)
     print(f"\n{(page if options.markdown else table)(verdicts)}\n\n{time.monotonic() - began:.0f} s")
-    failures += [wrong for verdict in verdicts if (wrong := what_is_wrong(verdict))]
+    failures += [wrong for verdict in verdicts if (wrong := what_is_wrong(verdict, trials))]
     for failure in failures:
         print(f"\n{failure}")
     return 1 if failures else 0
 
 
-async def _hunt_all(wanted: Sequence[Mistake | None], seeds: int, side_by_side: int) -> tuple[list[Verdict], list[str]]:
+async def _hunt_all(
+    wanted: Sequence[Mistake | None], search: str, seeds: int, side_by_side: int
+) -> tuple[list[Verdict], list[str]]:
     """The verdicts, in order, and the mistakes that couldn't be tried."""
     verdicts: dict[int, Verdict] = {}
     failures: list[str] = []
@@ -60,7 +92,7 @@ async def _hunt_all(wanted: Sequence[Mistake | None], seeds: int, side_by_side: 
     async def one(place: int, mistake: Mistake | None) -> None:
         async with room:
             try:
-                verdicts[place] = verdict = await hunt(mistake, seeds=seeds)
+                verdicts[place] = verdict = await hunt(mistake, search=search, seeds=seeds)
             except (Misfit, Broken) as error:
                 failures.append(str(error))
                 return
@@ -72,20 +104,20 @@ async def _hunt_all(wanted: Sequence[Mistake | None], seeds: int, side_by_side: 
     return [verdicts[place] for place in sorted(verdicts)], failures
 
 
-def what_is_wrong(verdict: Verdict) -> str | None:
+def what_is_wrong(verdict: Verdict, trials: Trials) -> str | None:
     """Whether a verdict is a failure, in words."""
     if verdict.mistake is None:
         if verdict.rule is None:
             return None
         return (
-            f"The runtime as it is breaks a rule, so this says nothing about the mistakes: {verdict.complaint}\n"
-            f"Tell its story by `python -m tests.actors.search {verdict.again}`."
+            f"Without a mistake a rule is broken, so this says nothing about the mistakes: {verdict.complaint}\n"
+            f"Tell its story by `python -m {trials.story} {verdict.again}`."
         )
     if verdict.rule is not None:
         return None
     return (
         f"{verdict.mistake.name} survives {verdict.seeds} seeds: {verdict.mistake.says}\n"
-        f"Let the plans of tests/actors/search do more often what {verdict.mistake.rule} is about, or its model look at it."
+        f"{trials.gap.format(rule=verdict.mistake.rule)}"
     )
 
 

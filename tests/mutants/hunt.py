@@ -40,25 +40,30 @@ class Verdict:
     """What the last session was, as arguments of `tests.actors.search`."""
 
 
-async def hunt(mistake: Mistake | None, *, seeds: int, first: int = 0, patience: float = PATIENCE) -> Verdict:
+async def hunt(
+    mistake: Mistake | None, *, seeds: int, search: str = "sessions", first: int = 0, patience: float = PATIENCE
+) -> Verdict:
     """Search a copy of the packages with this mistake in it; None: with none. Each seed is tried in both ways of delivery.
 
-    `patience` is in seconds of real time. Raises `Misfit` when the mistake doesn't apply, and `Broken` when the search
-    didn't run with it.
+    `search` is for None: a mistake says itself which one shall find it. `patience` is in seconds of real time. Raises
+    `Misfit` when the mistake doesn't apply, and `Broken` when the search didn't run with it.
     """
     with tempfile.TemporaryDirectory(prefix="antiphon-mutant-") as name:
         folder = Path(name)
         copy_packages(folder)
         if mistake is not None:
             plant(mistake, folder)
-        return await _follow(mistake, folder, first, seeds, patience)
+        return await _follow(mistake, search, folder, first, seeds, patience)
 
 
-async def _follow(mistake: Mistake | None, folder: Path, first: int, seeds: int, patience: float) -> Verdict:
+async def _follow(
+    mistake: Mistake | None, search: str, folder: Path, first: int, seeds: int, patience: float
+) -> Verdict:
     said: dict[str, Any] = {}
     """What the search said last, by its key."""
     hangs = False
-    search = "sessions" if mistake is None else mistake.search
+    if mistake is not None:
+        search = mistake.search
     with (folder / "errors").open("wb") as errors:
         process = await trio.lowlevel.open_process(
             [sys.executable, "-m", "tests.mutants.trial", str(folder), search, str(first), str(seeds)],

@@ -39,17 +39,20 @@ class Mistake:
     says: str
     edits: tuple[Edit, ...]
     search: str = "sessions"
-    """Which one shall find it: `sessions`, or `branches`."""
+    """Which one shall find it: `sessions`, `branches`, or `conversations`."""
 
 
-def mistakes(source: Path = FOUND_IN) -> dict[str, Mistake]:
-    """All of a file, by name, in its order. Raises `ValueError` for a name that stands twice."""
+def mistakes(source: Path = FOUND_IN, *, search: str = "sessions") -> dict[str, Mistake]:
+    """All of a file, by name, in its order; `search` is that of those which name none.
+
+    Raises `ValueError` for a name that stands twice.
+    """
     found: dict[str, Mistake] = {}
     for entry in tomllib.loads(source.read_text())["mistake"]:
         if entry["name"] in found:
             raise ValueError(f"{source.name}: {entry['name']} stands there twice. Give one of them another name.")
         edits = tuple(Edit(**edit) for edit in entry.pop("edit"))
-        found[entry["name"]] = Mistake(**entry, edits=edits)
+        found[entry["name"]] = Mistake(**{"search": search, **entry}, edits=edits)
     return found
 
 

@@ -66,6 +66,13 @@ def test_another_seed_gives_another_trace() -> None:
     assert one != two
 
 
+def test_an_object_that_tells_only_where_it_lies_does_not_change_a_digest() -> None:
+    class Judge: ...
+
+    assert digest_of([Judge()]) == digest_of([Judge()])
+    assert digest_of([Judge()]) != digest_of([object()])
+
+
 @attrs.frozen
 class Remembers:
     """A value with something kept beside it, which is no part of it."""

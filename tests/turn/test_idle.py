@@ -24,7 +24,7 @@ from antiphon.channels import (
     UserStartedSpeakingFrame,
     UserStoppedSpeakingFrame,
 )
-from antiphon.turn import Event, IdleWait, NothingToAnswer, UserIdle
+from antiphon.turn import Event, IdleTimer, IdleWait, NothingToAnswer, UserIdle
 
 IDLE = Event("on_user_turn_idle")
 
@@ -103,6 +103,7 @@ def idle_at(script: Sequence[tuple[float, object]], *, timeout: float = 5.0) -> 
         pytest.param([*bot(1, 2), timeout(8, 3)], [7, 11], id="armed, while the bot waits"),
         pytest.param([timeout(1, 3)], [], id="not before it has spoken"),
         pytest.param([*bot(1, 6), timeout(4, 3)], [9], id="not while it speaks"),
+        pytest.param([*bot(1, 20), timeout(4, 3)], [23], id="however long it speaks"),
         pytest.param([*bot(1, 2), (3, EndFrame())], [], id="the end"),
         pytest.param([*bot(1, 2), (3, CancelFrame()), timeout(4, 1)], [], id="cancelled"),
         pytest.param([(1, BotStartedSpeakingFrame()), (2, OutputPauseFrame()), (2, BotStoppedSpeakingFrame())], [], id="paused"),
@@ -135,3 +136,12 @@ def test_nobody_watches_without_a_timeout() -> None:
 @pytest.mark.rule("D62")
 def test_a_watch_can_be_turned_on() -> None:
     assert idle_at([*bot(1, 2), timeout(3, 5)], timeout=0.0) == [8]
+
+
+@pytest.mark.rule("D61")
+def test_a_timer_that_comes_too_late_or_too_early_does_no_harm() -> None:
+    idle = UserIdle.begin(5.0)
+    assert idle.step(IdleTimer(), 1.0) == (idle, ())
+    for at, frame in bot(1, 2):
+        idle, _ = idle.step(frame, at)
+    assert idle.step(IdleTimer(), 3.0) == (idle, (IdleWait(4.0),))

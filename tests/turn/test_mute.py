@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from itertools import cycle, islice
 from typing import Any
 
 import pytest
+from hypothesis import given, strategies as st
 
 from antiphon.channels import (
     BotStartedSpeakingFrame,
@@ -272,3 +274,37 @@ def test_the_turn_ends_on_the_end_that_was_owed() -> None:
 def test_without_strategies_nothing_is_noted() -> None:
     mute = UserMute.begin()
     assert mute.step(VOICE_ON, 0.0) == (mute, MuteVerdict())
+
+
+@pytest.mark.rule("D52", "D54")
+@given(
+    others=st.lists(st.sampled_from([BOT_ON, BOT_OFF, WORDS, ErrorFrame("e"), "voice", "voice", "voice"]), max_size=40),
+    strategies=st.lists(
+        st.sampled_from(
+            [
+                AlwaysUserMuteStrategy(),
+                FirstSpeechUserMuteStrategy(),
+                MuteUntilFirstBotCompleteUserMuteStrategy(),
+            ]
+        ),
+        min_size=1,
+        max_size=3,
+    ),
+)
+def test_voices_and_mutes_that_are_heard_of_begin_and_end_alternately(
+    others: list[Frame | str], strategies: list[UserMuteStrategy[Any]]
+) -> None:
+    voice = cycle([VOICE_ON, VOICE_OFF])
+    mute, heard, told = UserMute.begin(strategies), list[type](), list[str]()
+    for each in others:
+        frame = next(voice) if isinstance(each, str) else each
+        mute, verdict = mute.step(frame, 0.0)
+        if verdict.owed is not None:
+            heard.append(VADUserStoppedSpeakingFrame)
+        if verdict.edge is not None:
+            told.append(verdict.edge)
+        if frame in (VOICE_ON, VOICE_OFF) and not verdict.is_suppressed:
+            heard.append(type(frame))
+        assert not (mute.is_muted and mute.has_voice)
+    assert heard == list(islice(cycle([VADUserStartedSpeakingFrame, VADUserStoppedSpeakingFrame]), len(heard)))
+    assert told == list(islice(cycle(["started", "stopped"]), len(told)))

@@ -20,6 +20,7 @@ from antiphon.channels import (
     CancelFrame,
     ContextCommittedFrame,
     EndFrame,
+    ExternalTurns,
     Frame,
     FunctionCallResultFrame,
     HeardFrame,
@@ -31,6 +32,9 @@ from antiphon.channels import (
     LLMFullResponseStartFrame,
     LLMRunFrame,
     LLMTextFrame,
+    ProposedUserStartedSpeakingFrame,
+    ProposedUserStoppedSpeakingFrame,
+    STTMetadataFrame,
     TranscriptionFrame,
     TTSAudioRawFrame,
     TTSStartedFrame,
@@ -42,7 +46,7 @@ from antiphon.channels import (
     VADUserStoppedSpeakingFrame,
 )
 from antiphon.scenarios import Item, Kill, Sleep, Trace, play
-from antiphon.turn import LLMContextAggregatorPair
+from antiphon.turn import LLMContextAggregatorPair, UserTurnMessageAddedMessage, UserTurnStoppedMessage
 from tests.seeds import seeds
 
 RATE = 24000
@@ -193,6 +197,31 @@ def test_the_edges_of_a_turn_go_both_ways_and_guesses_no_further() -> None:
         ]
         assert edges == [UserStartedSpeakingFrame, UserStoppedSpeakingFrame]
     assert not any(isinstance(frame, (InterimTranscriptionFrame, TranscriptionFrame)) for frame in trace.down)
+
+
+@pytest.mark.parametrize("direct", [True, False], ids=["direct", "queued"])
+def test_the_run_of_a_turn_that_ends_in_the_moment_of_its_own_interruption_is_not_lost(direct: bool) -> None:
+    """A held bot is cut by the first words, and they end the turn."""
+    pair = LLMContextAggregatorPair(LLMContext())
+    pipeline = Pipeline(pair.user, ScriptedLLM(answer, name="llm"), pair.assistant)
+    trace = play(pipeline, [STARTED, STOPPED, final("hi"), Sleep(5)], direct=direct)
+    assert written(trace) == [("user", "hi"), ("assistant", ANSWERS["hi"])]
+    assert len(runs(trace)) == 1
+
+
+def test_a_transcriber_that_proposes_turns_and_says_so_decides_them() -> None:
+    """Its voice activity is no start any more."""
+    announced = STTMetadataFrame("stt", user_turn_strategies=ExternalTurns(enable_interruptions=False))
+    proposed: list[Item] = [ProposedUserStartedSpeakingFrame(), Sleep(0.5), TranscriptionFrame("hi")]
+    trace = run(
+        [announced, STARTED, Sleep(0.5), STOPPED, Sleep(6), *proposed, ProposedUserStoppedSpeakingFrame(), Sleep(10)]
+    )
+    edges = [
+        type(frame) for frame in trace.up if isinstance(frame, (UserStartedSpeakingFrame, UserStoppedSpeakingFrame))
+    ]
+    assert edges == [UserStartedSpeakingFrame, UserStoppedSpeakingFrame]
+    assert not any(isinstance(each.frame, InterruptionFrame) for each in trace.deliveries)
+    assert written(trace) == [("user", "hi"), ("assistant", ANSWERS["hi"])]
 
 
 def test_finals_of_one_turn_become_one_message() -> None:
@@ -561,3 +590,22 @@ def test_a_half_that_comes_back_does_not_take_a_bot_that_spoke_for_one_that_did_
         said = (LLMFullResponseStartFrame(), LLMTextFrame("Hello"), STARTED, TranscriptionFrame("wait"), STOPPED)
         trace = play(pipeline, [*down, said, TranscriptionFrame("wait"), Sleep(5)], seed=seed)
         assert written(trace) == [("assistant", "Hello"), ("user", "wait wait")], seed
+
+
+@pytest.mark.parametrize("direct", [True, False])
+@pytest.mark.parametrize("begin", [[STARTED, Sleep(0.5), STOPPED, Sleep(0.1)], []], ids=["voice", "words"])
+def test_a_message_bears_the_time_at_which_its_turn_began(begin: list[Item], direct: bool) -> None:
+    script = [Sleep(1), *begin, final("hi"), Sleep(5), *begin, final("wait"), Sleep(5)]
+    trace = play(cascade(), script, limit=60.0, direct=direct)
+    added, stopped = (
+        [
+            message.timestamp
+            for event in trace.events
+            for message in event.payload
+            if event.name == f"on_user_turn_{name}"
+            and isinstance(message, (UserTurnMessageAddedMessage, UserTurnStoppedMessage))
+        ]
+        for name in ("message_added", "stopped")
+    )
+    assert added == stopped
+    assert [text[17:23] for text in added] == (["01.000", "06.600"] if begin else ["01.000", "06.000"])

@@ -30,6 +30,7 @@ from antiphon.turn import (
     Rejected,
     SpeechTimeoutUserTurnStopStrategy,
     TranscriptionUserTurnStartStrategy,
+    TurnFacts,
     TurnStarted,
     UserTurn,
     VADUserTurnStartStrategy,
@@ -125,11 +126,12 @@ def test_few_words_that_another_strategy_takes_for_a_turn_stay() -> None:
 # --- wake phrase
 
 
-def asleep(**options: object) -> UserTurn:
+def asleep(*, resume: float | None = None, **options: object) -> UserTurn:
     return turn_of(
         WakePhraseUserTurnStartStrategy(["Hey, Robin!", "computer"], **options),  # type: ignore[arg-type]
         VADUserTurnStartStrategy(),
         TranscriptionUserTurnStartStrategy(),
+        resume=resume,
     )
 
 
@@ -153,6 +155,18 @@ def test_a_phrase_wakes_and_begins_a_turn(said: list[str]) -> None:
     decisions = decided(asleep(), [T(1.0 + index, text) for index, text in enumerate(said)])
     assert [time for time, _ in of_kind(decisions, TurnStarted)] == [float(len(said))]
     assert events(decisions)[0] == (len(said), "on_wake_phrase_detected")
+
+
+@pytest.mark.rule("D23")
+def test_asleep_a_blank_transcript_is_nothing_to_throw_away() -> None:
+    assert not of_kind(decided(asleep(), [T(1, " ")]), Rejected)
+
+
+@pytest.mark.rule("D22", "D23", "E38")
+@pytest.mark.parametrize("turn", [turn_of(MinWordsUserTurnStartStrategy(2), resume=2.0), asleep(resume=2.0)])
+def test_words_that_begin_a_turn_interrupt_at_once(turn: UserTurn) -> None:
+    ((_, started),) = of_kind(decided(turn, [T(1, "hey robin")]), TurnStarted)
+    assert started.interrupt == "now"
 
 
 @pytest.mark.rule("D23")
@@ -279,6 +293,16 @@ def audio(at: float, sound: bytes) -> tuple[float, object]:
 )
 def test_a_predicted_interruption_begins_a_turn(script: Script, start: list[float]) -> None:
     assert starts(turn_of(InterruptionPredictionUserTurnStartStrategy(ByLoudness())), script) == start
+
+
+@pytest.mark.rule("D25")
+def test_a_step_taken_again_from_an_older_value_gives_the_same() -> None:
+    strategy = InterruptionPredictionUserTurnStartStrategy(ByLoudness())
+    facts = TurnFacts()
+    state, _ = strategy.step(strategy.begin(), S(1)[1], 1.0, facts)
+    state, _ = strategy.step(state, InputAudioRawFrame(WINDOW, RATE), 1.1, facts)
+    once = strategy.step(state, InputAudioRawFrame(WINDOW, RATE), 1.2, facts)
+    assert strategy.step(state, InputAudioRawFrame(WINDOW, RATE), 1.2, facts) == once
 
 
 @pytest.mark.rule("D25")

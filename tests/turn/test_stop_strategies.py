@@ -75,6 +75,7 @@ def turn_until(*stop: AnyStopStrategy) -> UserTurn:
         pytest.param([S(0), E(1), F(1.1)], lambda p, q: 1 + p, id="S E F early"),
         pytest.param([S(0), E(1), F(1.7)], lambda p, q: 1.7, id="S E F late"),
         pytest.param([S(0), F(0.5), I(0.7), E(1), T(1.1)], lambda p, q: 1 + max(p, q), id="S F I E T"),
+        pytest.param([S(0), F(0.5), I(0.7, " "), E(1)], lambda p, q: 1 + p, id="S F blank E"),
         pytest.param([S(0), E(1), F(1.1), I(1.2)], lambda p, q: 1 + max(p, q), id="S E F I"),
         pytest.param([S(0), E(1), S(1.3), E(2), T(2.1)], lambda p, q: 2 + max(p, q), id="S E S E T"),
         pytest.param([S(0), E(1), T(1.1), S(1.3), E(2)], lambda p, q: 2 + max(p, q), id="S E T S E"),
@@ -132,6 +133,7 @@ def test_words_behind_the_end_of_a_turn_are_late() -> None:
         pytest.param([S(0), E(1), T(1.3)], 1.8, id="S E T before the deadline"),
         pytest.param([S(0), E(1), T(2.4)], 2.4, id="S E T after the deadline"),
         pytest.param([S(0), F(0.5), I(0.7), E(1)], 1.8, id="S F I E: finality withdrawn"),
+        pytest.param([S(0), F(0.5), I(0.7, " "), E(1)], 1.0, id="S F blank E: it isn't"),
         pytest.param(
             [
                 S(0),
@@ -144,6 +146,7 @@ def test_words_behind_the_end_of_a_turn_are_late() -> None:
             id="S F E later",
         ),
         pytest.param([S(0), T(0.5), E(1), S(1.5), E(2)], 2.8, id="S T E S E"),
+        pytest.param([S(0), E(1), F(1.3, " "), F(1.6)], 1.6, id="S E blank F"),
         pytest.param([T(1)], 1.8, id="T"),
         pytest.param([F(1)], 1.8, id="F without a voice"),
         pytest.param([T(1), T(1.5)], 2.3, id="T T"),
@@ -222,11 +225,11 @@ def test_a_step_taken_again_from_an_older_value_gives_the_same() -> None:
     waiting = turn_until(TurnAnalyzerUserTurnStopStrategy(Scripted(at_silence=False, in_sound=2)))
     turn, _ = play_turn(waiting, [S(0), F(0.5), E(1)], until=1.01)
     first, rest = sound(1.02, 2)
-    once, _ = turn.step(first[1], first[0])
-    turn.step(first[1], first[0])
-    once.step(rest[1], rest[0])
-    _, decisions = once.step(rest[1], rest[0])
-    assert [each for each in decisions if isinstance(each, TurnStopped)]
+    once = turn.step(first[1], first[0])
+    assert turn.step(first[1], first[0]) == once == (once[0], ())
+    closed = once[0].step(rest[1], rest[0])
+    assert [each for each in closed[1] if isinstance(each, TurnStopped)]
+    assert once[0].step(rest[1], rest[0]) == closed
 
 
 # --- a service's word
@@ -251,6 +254,8 @@ def external(**options: bool) -> UserTurn:
             [(0, PROPOSED[0]), I(0.9), (1, PROPOSED[1]), T(1.2), T(1.6)], (2.1, EXTERNAL), id="words still coming"
         ),
         pytest.param([(0, PROPOSED[0]), (1, PROPOSED[1])], (6.0, WATCHDOG), id="no words"),
+        pytest.param([(0, PROPOSED[0]), (1, PROPOSED[1]), T(1.2, " ")], (6.0, WATCHDOG), id="blank words"),
+        pytest.param([(0, PROPOSED[0]), T(0.5), I(0.9, " "), (1, PROPOSED[1])], (1.0, EXTERNAL), id="blank interim"),
     ],
 )
 def test_a_proposed_end_waits_for_the_words(script: Script, stop: tuple[float, str | None]) -> None:
@@ -293,6 +298,22 @@ def test_what_was_answered_is_not_answered_again() -> None:
     assert [time for time, _ in of_kind(decisions, InferenceTriggered)] == [1.8, 5.8]
 
 
+@pytest.mark.rule("D38", "D9")
+@pytest.mark.parametrize(
+    ("inner", "script", "triggers"),
+    [
+        (TurnAnalyzerUserTurnStopStrategy(SilenceTurnAnalyzer()), [S(0), F(0.5), E(1), S(2), E(3)], [1]),
+        (TurnAnalyzerUserTurnStopStrategy(SilenceTurnAnalyzer()), [S(0), F(0.5), E(1), T(1.2)], [1, 1.8]),
+        (SpeechTimeoutUserTurnStopStrategy(), [S(0), F(0.5), E(1), T(1.7)], [1.6, 1.8]),
+        (ExternalUserTurnStopStrategy(), [S(0), F(0.5), E(1), (2, PROPOSED[1]), (4, PROPOSED[1])], [2]),
+    ],
+    ids=["analyser", "analyser, more words", "speech time-out, more words", "external"],
+)
+def test_each_answer_takes_words_of_its_own(inner: AnyStopStrategy, script: Script, triggers: list[float]) -> None:
+    decisions = decided(turn_until(DeferredUserTurnStopStrategy(inner)), script)
+    assert [time for time, _ in of_kind(decisions, InferenceTriggered)] == triggers
+
+
 @pytest.mark.rule("D39", "D4")
 @pytest.mark.parametrize(
     ("at", "stop"), [(2.0, (2.0, "ExternalCompletionUserTurnStopStrategy")), (0.5, (6.0, WATCHDOG))]
@@ -300,6 +321,18 @@ def test_what_was_answered_is_not_answered_again() -> None:
 def test_somebody_may_judge_the_turn_complete_unless_the_user_speaks(at: float, stop: tuple[float, str | None]) -> None:
     turn = turn_until(ExternalCompletionUserTurnStopStrategy())
     assert stops(turn, [S(0), E(1), (at, UserTurnInferenceCompletedFrame())]) == [stop]
+
+
+@pytest.mark.rule("D39")
+def test_who_judges_a_turn_complete_asks_for_no_answer() -> None:
+    turn = turn_until(ExternalCompletionUserTurnStopStrategy())
+    ((_, stopped),) = of_kind(decided(turn, [S(0), T(0.5), E(1), (2, UserTurnInferenceCompletedFrame())]), TurnStopped)
+    assert not stopped.triggers_inference
+
+
+@pytest.mark.rule("D39a")
+def test_a_mark_behind_the_end_of_the_turn_is_no_reason_to_wait() -> None:
+    assert not of_kind(decided(filtering(), [(1, SHORT)]), Prompt)
 
 
 def filtering() -> UserTurn:

@@ -276,6 +276,8 @@ def test_words_of_the_turn_before_do_not_end_this_one() -> None:
         pytest.param([S(0), E(1), I(3)], 8.0, id="interim words are a sign, but no text"),
         pytest.param([S(0), E(1), I(3, " ")], 6.0, id="blank ones aren't"),
         pytest.param([S(0), E(1), (3, UserBackchannelFrame("mhm"))], 6.0, id="nor is a backchannel"),
+        pytest.param([S(0), E(1), (3, BotStartedSpeakingFrame())], 6.0, id="nor what the bot does"),
+        pytest.param([S(0), E(1), (3, UserStoppedSpeakingFrame())], 8.0, id="an edge is a sign, even of silence"),
         pytest.param([S(0), E(20)], 25.0, id="never while the user speaks"),
         pytest.param([S(0), E(1), S(3), E(4)], 9.0, id="voice again"),
     ],
@@ -519,6 +521,11 @@ def test_without_transcripts_words_start_nothing_and_stops_do_not_wait_for_them(
     assert strategies.stop == (SpeechTimeoutUserTurnStopStrategy(wait_for_transcript=False),)
     assert changed == (WORDS, SPEECH)
     assert strategies.without_transcripts() == (strategies, ())
+
+
+def test_without_transcripts_a_voice_begins_what_only_words_began() -> None:
+    only_words = UserTurnStrategies([TranscriptionUserTurnStartStrategy()], [ExternalCompletionUserTurnStopStrategy()])
+    assert only_words.without_transcripts()[0].start == (VADUserTurnStartStrategy(),)
 
 
 def test_strategies_that_were_asked_for_stay_without_transcripts() -> None:

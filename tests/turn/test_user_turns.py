@@ -35,6 +35,7 @@ from antiphon.turn import (
     ExternalUserTurnStrategies,
     MinWordsUserTurnStartStrategy,
     SpeechTimeoutUserTurnStopStrategy,
+    UserBackchannelMessage,
     UserTurnConfig,
     UserTurns,
     UserTurnStrategies,
@@ -162,7 +163,7 @@ def test_a_backchannel_goes_on_in_place_of_the_transcript(direct: bool) -> None:
     trace = play(Pipeline(turns(resume=2.0)), MHM, direct=direct)
     assert left(trace, TranscriptionFrame, UserBackchannelFrame) == [(0.5, "UserBackchannelFrame")]
     (payload,) = [payload for _, name, payload in heard(trace) if name == "on_user_backchannel"]
-    assert payload[0] == "mhm"
+    assert payload == (UserBackchannelMessage("mhm", "1970-01-01T00:00:00.500+00:00"),)
 
 
 @both
@@ -171,7 +172,7 @@ def test_a_services_backchannel_is_told_and_passes(direct: bool) -> None:
     frame = UserBackchannelFrame("mhm", "caller", "1970-01-01")
     trace = play(Pipeline(turns(resume=2.0)), [frame, Sleep(1.0)], direct=direct)
     assert trace.down == (frame,)
-    assert heard(trace) == [(0.0, "on_user_backchannel", ("mhm", "1970-01-01", "caller"))]
+    assert heard(trace) == [(0.0, "on_user_backchannel", (UserBackchannelMessage("mhm", "1970-01-01", "caller"),))]
 
 
 @both

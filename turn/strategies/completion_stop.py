@@ -15,6 +15,7 @@ from ...channels import (
 )
 from .deadline import has_come, until
 from .strategy import (
+    NO_WAIT,
     Prompt,
     Send,
     StopTurn,
@@ -113,11 +114,11 @@ class LLMTurnCompletionUserTurnStopStrategy(UserTurnStopStrategy[Patience]):
     ) -> tuple[Patience, tuple[StrategyDecision, ...]]:
         match event:
             case UserTurnInferenceCompletedFrame():
-                return Patience(), (*_ended(state), StopTurn(triggers_inference=False))
+                return Patience(), (NO_WAIT, StopTurn(triggers_inference=False))
             case LLMMarkerResponseFrame(kind="incomplete_short" | "incomplete_long" as kind) if facts.is_open:
                 return (state, ()) if facts.is_speaking else self._waiting(state, kind, now)
             case VADUserStartedSpeakingFrame() | InterruptionFrame() | AnswerBegan() | TurnOpened() | TurnClosed():
-                return Patience(), _ended(state)
+                return Patience(), (NO_WAIT,)
             case Waited() if state.due is not None:
                 if has_come(state.due, now):
                     return Patience(), (Prompt(state.prompt),)
@@ -143,7 +144,3 @@ class LLMTurnCompletionUserTurnStopStrategy(UserTurnStopStrategy[Patience]):
             "user_turn_completion_instructions": self.config.instructions,
         }
         return LLMUpdateSettingsFrame(settings=settings, reach_inactive_services=True)
-
-
-def _ended(state: Patience) -> tuple[StrategyDecision, ...]:
-    return () if state.due is None else (Wait(None),)

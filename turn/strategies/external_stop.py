@@ -15,6 +15,7 @@ from ...channels import (
 )
 from .deadline import has_come
 from .strategy import (
+    NO_WAIT,
     StopTurn,
     StrategyDecision,
     TurnClosed,
@@ -69,7 +70,7 @@ class ExternalUserTurnStopStrategy(UserTurnStopStrategy[Said]):
             case UserStoppedSpeakingFrame():
                 return self._look(attrs.evolve(state, is_announced=True), now, facts)
             case ProposedUserStartedSpeakingFrame() | UserStartedSpeakingFrame():
-                return attrs.evolve(state, due=None), _ended(state)
+                return attrs.evolve(state, due=None), (NO_WAIT,)
             case TranscriptionFrame() if event.text.strip():
                 return self._again(attrs.evolve(state, has_text=True, has_interim=False), now, facts)
             case InterimTranscriptionFrame() if event.text.strip():
@@ -77,7 +78,7 @@ class ExternalUserTurnStopStrategy(UserTurnStopStrategy[Said]):
             case TurnTriggered():
                 return attrs.evolve(state, has_text=False), ()
             case TurnOpened() | TurnClosed():
-                return Said(), _ended(state)
+                return Said(), (NO_WAIT,)
             case Waited() if state.due is not None:
                 return self._look(state, now, facts) if has_come(state.due, now) else (state, ())
             case _:
@@ -93,7 +94,3 @@ class ExternalUserTurnStopStrategy(UserTurnStopStrategy[Said]):
         if not facts.is_open or facts.is_speaking:
             return state, ()
         return attrs.evolve(state, due=now + self.timeout), (Wait(self.timeout),)
-
-
-def _ended(state: Said) -> tuple[StrategyDecision, ...]:
-    return () if state.due is None else (Wait(None),)

@@ -16,6 +16,7 @@ from ...channels import (
 )
 from .deadline import has_come, silence_began, until
 from .strategy import (
+    NO_WAIT,
     StopTurn,
     StrategyDecision,
     TurnClosed,
@@ -66,9 +67,9 @@ class SpeechTimeoutUserTurnStopStrategy(UserTurnStopStrategy[Silence]):
     ) -> tuple[Silence, tuple[StrategyDecision, ...]]:
         match event:
             case TurnOpened() | TurnClosed():
-                return Silence(), _ended(state)
+                return Silence(), (NO_WAIT,)
             case VADUserStartedSpeakingFrame():
-                return Silence(has_text=state.has_text, has_stopped=state.has_stopped), _ended(state)
+                return Silence(has_text=state.has_text, has_stopped=state.has_stopped), (NO_WAIT,)
             case VADUserStoppedSpeakingFrame():
                 began = silence_began(event, now)
                 latency = max(0.0, facts.ttfs_p99_latency - event.stop_secs)
@@ -106,7 +107,3 @@ class SpeechTimeoutUserTurnStopStrategy(UserTurnStopStrategy[Silence]):
         if has_come(due, now):
             return state, (StopTurn(),)
         return state, (Wait(until(due, now)),)
-
-
-def _ended(state: Silence) -> tuple[StrategyDecision, ...]:
-    return () if state.speech_due is None else (Wait(None),)

@@ -142,6 +142,10 @@ class Wait:
     name: str = "wait"
 
 
+NO_WAIT = Wait(None)
+"""There is nothing to wait for; harmless where nothing was."""
+
+
 @attrs.frozen
 class Send:
     """Do this as the actor that keeps the turn. A frame in it has been shown to the turn already."""

@@ -23,6 +23,7 @@ from ...channels import (
 from ..turn_analyzer import TurnAnalyzer, TurnJudge, TurnVerdict
 from .deadline import has_come, silence_began, until
 from .strategy import (
+    NO_WAIT,
     Send,
     StopTurn,
     StrategyDecision,
@@ -82,7 +83,7 @@ class TurnAnalyzerUserTurnStopStrategy(UserTurnStopStrategy[Analysis]):
             case InputAudioRawFrame():
                 return self._hear(state, event, now, facts)
             case VADUserStartedSpeakingFrame():
-                return attrs.evolve(state, is_complete=False, is_final=False, due=None), _ended(state)
+                return attrs.evolve(state, is_complete=False, is_final=False, due=None), (NO_WAIT,)
             case VADUserStoppedSpeakingFrame():
                 return self._judge(state, event, now, facts)
             case TranscriptionFrame() if event.text.strip():
@@ -92,9 +93,9 @@ class TurnAnalyzerUserTurnStopStrategy(UserTurnStopStrategy[Analysis]):
             case TurnTriggered():
                 return attrs.evolve(state, has_text=False, is_final=False), ()
             case TurnOpened():
-                return state.without_turn(), _ended(state)
+                return state.without_turn(), (NO_WAIT,)
             case TurnClosed():
-                return self._forget(state), _ended(state)
+                return self._forget(state), (NO_WAIT,)
             case Waited():
                 return self._look(state, now, facts)
             case StartFrame():
@@ -172,7 +173,3 @@ class TurnAnalyzerUserTurnStopStrategy(UserTurnStopStrategy[Analysis]):
             type(self.turn_analyzer).__name__, verdict.is_complete, verdict.probability, 1000 * verdict.seconds
         )
         return MetricsFrame((measured,))
-
-
-def _ended(state: Analysis) -> tuple[StrategyDecision, ...]:
-    return () if state.due is None else (Wait(None),)

@@ -1,7 +1,7 @@
 """What all language models' actors have in common: brackets, cuts, failures, restarts, settings."""
 
 import logging
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import attrs
@@ -9,7 +9,7 @@ import pytest
 import trio
 
 from antiphon import Actor, Address, Pipeline, Unrecoverable, Up, actor, on
-from antiphon.actors import Effect, RemoteProtocolError
+from antiphon.actors import RemoteProtocolError
 from antiphon.actors.services.function_calls import FunctionCallParams
 from antiphon.actors.services.llm import Answer, AnswerFailed, LLMService, LLMSettings
 from antiphon.channels import (
@@ -40,7 +40,7 @@ from antiphon.channels import (
     ProcessingMetricsData,
     ServiceSwitcherRequestMetadataFrame,
     ServiceUpdateSettingsFrame,
-    StartFrame,
+    TTFATMetricsData,
     TTFBMetricsData,
     TTSUpdateSettingsFrame,
 )
@@ -606,43 +606,69 @@ def test_it_announces_itself_both_ways_once_and_when_it_is_asked() -> None:
 # ---- measurements
 
 
-@actor
-class Measured(Model):
-    """In a session that measures."""
-
-    initial_only: bool = attrs.field(default=False, kw_only=True)
-
-    @on(StartFrame)
-    def start(self, frame: StartFrame) -> Iterator[Effect]:
-        wanted = attrs.evolve(
-            frame, enable_metrics=True, enable_usage_metrics=True, report_only_initial_ttfb=self.initial_only
-        )
-        yield from super().start(wanted)
-
-
 async def counted(context: LLMContext, answer: Answer) -> None:
     await speak(context, answer)
     answer.usage(LLMTokenUsage(1, 2, 3))
     answer.usage(LLMTokenUsage(10, 20, 30))
 
 
-def measurements(*script: Item, **options: Any) -> list[MetricsData]:
-    llm = Measured(counted, name="llm", settings=LLMSettings(model="big"), **options)
-    trace = play(Pipeline(llm), script or [run()])
+WANTED = {"enable_metrics": True, "enable_usage_metrics": True}
+
+
+def measurements(respond: Respond, *script: Item, **options: Any) -> list[MetricsData]:
+    llm = Model(respond, name="llm", settings=LLMSettings(model="big"))
+    trace = play(Pipeline(llm), script or [run()], **{**WANTED, **options})
     return [data for frame in trace.down if isinstance(frame, MetricsFrame) for data in frame.data]
 
 
-def test_a_run_is_measured_to_its_first_output_and_to_its_end_with_what_it_used() -> None:
-    first, whole, usage = measurements()
-    assert isinstance(first, TTFBMetricsData) and isinstance(whole, ProcessingMetricsData)
-    assert (first.processor, first.model) == ("llm", "big")
-    assert (first.value, whole.value) == pytest.approx((0.2, 0.5))
-    assert usage == LLMUsageMetricsData("llm", LLMTokenUsage(10, 20, 30), model="big")
+@pytest.mark.parametrize("direct", [True, False])
+@pytest.mark.rule("J42", "J43")
+def test_a_run_is_measured_to_its_first_output_and_to_its_end_with_what_it_used(direct: bool) -> None:
+    assert measurements(counted, direct=direct) == [
+        TTFBMetricsData("llm", 0.2, model="big"),
+        TTFATMetricsData("llm", 0.2, 0.0, model="big"),
+        ProcessingMetricsData("llm", 0.5, model="big"),
+        LLMUsageMetricsData("llm", LLMTokenUsage(10, 20, 30), model="big"),
+    ]
 
 
+async def thoughtful(context: LLMContext, answer: Answer) -> None:
+    await answer.open()
+    await trio.sleep(0.1)
+    await answer.thought("hm")
+    await trio.sleep(0.3)
+    answer.call("look", {})
+    await trio.sleep(0.5)
+
+
+@pytest.mark.rule("J42")
+def test_reasoning_is_output_and_isnt_visible_a_call_is_and_that_the_provider_answers_is_neither() -> None:
+    first, visible, whole = measurements(thoughtful)
+    assert first == TTFBMetricsData("llm", 0.1, model="big")
+    assert visible == TTFATMetricsData("llm", 0.4, 0.3, model="big")
+    assert whole == ProcessingMetricsData("llm", 0.9, model="big")
+
+
+@pytest.mark.parametrize("direct", [True, False])
+@pytest.mark.rule("J42")
+def test_an_answer_that_was_cut_before_its_first_output_has_no_values(direct: bool) -> None:
+    for cut in (InterruptionFrame(), LLMRunCancelFrame(1)):
+        found = measurements(counted, run(1), Sleep(0.1), cut, Sleep(1), run(2), direct=direct)
+        assert [type(data) for data in found].count(TTFBMetricsData) == 1
+        assert [type(data) for data in found].count(ProcessingMetricsData) == 1
+
+
+@pytest.mark.rule("J42")
+def test_an_answer_that_dies_before_its_first_output_is_measured_anew() -> None:
+    found = measurements(counted, run(1), Sleep(0.1), Kill("llm"), Sleep(5))
+    assert [data for data in found if isinstance(data, TTFBMetricsData)] == [TTFBMetricsData("llm", 0.2, model="big")]
+
+
+@pytest.mark.rule("J42")
 def test_only_the_first_output_of_the_session_is_measured_if_that_is_wanted() -> None:
-    found = measurements(run(1), run(2), initial_only=True)
-    assert [isinstance(data, TTFBMetricsData) for data in found].count(True) == 1
+    found = measurements(counted, run(1), run(2), report_only_initial_ttfb=True)
+    assert [type(data) for data in found].count(TTFBMetricsData) == 1
+    assert [type(data) for data in found].count(TTFATMetricsData) == 2
 
 
 def test_nothing_is_measured_unless_it_is_wanted() -> None:

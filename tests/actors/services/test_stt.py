@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Hashable
+from collections.abc import AsyncIterator, Hashable, Iterable
 from contextlib import asynccontextmanager
-from typing import cast
+from typing import Any, cast
 
+import attrs
 import pytest
 
 from antiphon import Pipeline
-from antiphon.actors import Effect, actor, durable, on
+from antiphon.actors import Effect, actor, durable
 from antiphon.actors.services.scripted_stt import Finality, ScriptedSTT, ScriptedUtterance
 from antiphon.actors.services.stt import STTService
 from antiphon.actors.services.unanswered import Sound, Unanswered
@@ -20,13 +21,15 @@ from antiphon.channels import (
     InputAudioRawFrame,
     InterimTranscriptionFrame,
     InterruptionFrame,
+    MetricsData,
     MetricsFrame,
+    ProcessingMetricsData,
     ProposedUserStartedSpeakingFrame,
     ProposedUserStoppedSpeakingFrame,
     ServiceSwitcherRequestMetadataFrame,
-    StartFrame,
     STTMetadataFrame,
     STTMuteFrame,
+    STTUsageMetricsData,
     TranscriptionFrame,
     TTFBMetricsData,
     UserAudioRawFrame,
@@ -169,20 +172,36 @@ def test_an_unknown_latency_is_announced_as_a_second_and_warned_of(caplog: pytes
     assert "give ttfs_p99_latency" in caplog.text
 
 
-def test_the_time_from_the_end_of_speech_to_the_final_is_measured() -> None:
-    @actor
-    class Measuring(ScriptedSTT):
-        @on(StartFrame)
-        def announce(self, frame: StartFrame) -> list[Effect]:
-            effects = super().announce(frame)
-            self.has_metrics = True
-            return effects
+def measured(script: Iterable[Item], **options: Any) -> list[MetricsData]:
+    """What is told of times and usage."""
+    trace = play(Pipeline(ScriptedSTT([HELLO], name="stt")), script, **options)
+    return [data for frame in trace.down if isinstance(frame, MetricsFrame) for data in frame.data]
 
-    trace = play(Pipeline(Measuring([HELLO])), at(EDGES, until=2.0))
-    (frame,) = (frame for frame in trace.down if isinstance(frame, MetricsFrame))
-    (measured,) = frame.data
-    assert isinstance(measured, TTFBMetricsData)
-    assert (measured.processor, round(measured.value, 6)) == ("measuring", 0.5)
+
+@pytest.mark.parametrize("direct", [True, False])
+@pytest.mark.rule("J42", "J43")
+def test_the_time_from_the_end_of_speech_to_the_final_is_measured_and_the_sound_that_was_given(direct: bool) -> None:
+    script = [*at(EDGES, until=2.0), EndFrame()]
+    found = measured(script, enable_metrics=True, enable_usage_metrics=True, direct=direct)
+    assert found[:2] == [ProcessingMetricsData("stt", 0.3), TTFBMetricsData("stt", 0.5)]
+    assert {type(data) for data in found[2:]} == {STTUsageMetricsData}
+    assert sum(data.value for data in found[2:] if isinstance(data, STTUsageMetricsData)) == pytest.approx(2.0)
+
+
+@pytest.mark.rule("J42")
+def test_a_final_that_may_not_be_the_last_is_measured_when_the_user_speaks_again_or_the_session_ends() -> None:
+    heard = attrs.evolve(HELLO, finality=Finality.NEVER)
+    for last in (VADUserStartedSpeakingFrame(), EndFrame()):
+        trace = play(Pipeline(ScriptedSTT([heard], name="stt")), [*at(EDGES, until=2.0), last], enable_metrics=True)
+        told = [frame.data[0] for frame in trace.down if isinstance(frame, MetricsFrame)]
+        assert [type(data) for data in told].count(TTFBMetricsData) == 1
+        (when,) = (each.time for each in trace.deliveries if each.frame == MetricsFrame((told[-1],)))
+        assert round(when, 3) == 2.0
+
+
+@pytest.mark.rule("J43")
+def test_a_transcriber_measures_nothing_that_nobody_wants() -> None:
+    assert measured(at(EDGES, until=2.0)) == []
 
 
 # ---- turns of its own

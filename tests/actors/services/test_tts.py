@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 import attrs
 import pytest
@@ -23,22 +23,29 @@ from antiphon.channels import (
     Frame,
     FunctionCallInProgressFrame,
     HeardFrame,
+    InterruptionFrame,
     LLMAssistantPushAggregationFrame,
     LLMFullResponseEndFrame,
     LLMFullResponseStartFrame,
     LLMTextFrame,
     LLMUpdateSettingsFrame,
+    MetricsData,
     MetricsFrame,
+    ProcessingMetricsData,
+    TextAggregationMetricsData,
     TextFrame,
     TranscriptionFrame,
+    TTFAMetricsData,
+    TTFBMetricsData,
     TTSAudioRawFrame,
     TTSSpeakFrame,
     TTSStartedFrame,
     TTSStoppedFrame,
     TTSTextFrame,
     TTSUpdateSettingsFrame,
+    TTSUsageMetricsData,
 )
-from antiphon.scenarios import Item, Sleep, play
+from antiphon.scenarios import Item, Kill, Sleep, play
 from tests.actors.services.voices import (
     both,
     errors,
@@ -215,7 +222,7 @@ def test_what_is_changed_for_the_voice_is_shown_and_written_as_it_was(direct: bo
 
 
 @both
-@pytest.mark.rule("H7", "H9")
+@pytest.mark.rule("H7")
 def test_an_answer_that_is_not_to_be_spoken_waits_behind_speech_and_comes_in_order(direct: bool) -> None:
     silent = [
         LLMFullResponseStartFrame(skip_tts=True),
@@ -582,3 +589,82 @@ def test_settings_hold_for_what_is_asked_later_and_those_of_others_pass(direct: 
     assert [frame for frame in trace.down if isinstance(frame, (TTSUpdateSettingsFrame, LLMUpdateSettingsFrame))] == [
         *others
     ]
+
+
+# ---- what is measured
+
+
+@actor
+class OneByOne(ScriptedTTS):
+    """Asks for a unit when the one before has been said; what it has said, it can say again."""
+
+    ahead: ClassVar[int | None] = 1
+    is_repeatable: ClassVar[bool] = True
+
+
+def measured(script: list[Item], tts: ScriptedTTS | None = None, *, direct: bool = True) -> list[MetricsData]:
+    """What is told of times and usage in a session that wants both."""
+    pipeline = Pipeline(tts or voice())
+    trace = play(pipeline, script, direct=direct, enable_metrics=True, enable_usage_metrics=True, limit=60)
+    return [data for frame in trace.down if isinstance(frame, MetricsFrame) for data in frame.data]
+
+
+@both
+@pytest.mark.rule("J42", "J43")
+def test_each_request_is_measured_with_its_characters_and_of_a_response_how_long_its_first_sentence_took(
+    direct: bool,
+) -> None:
+    script: list[Item] = [START, LLMTextFrame("It"), Sleep(0.25), LLMTextFrame(" is. Now"), LLMTextFrame(" go."), END]
+    assert measured(script, OneByOne(paced=True, name="tts"), direct=direct) == [
+        TextAggregationMetricsData("tts", 0.25),
+        TTSUsageMetricsData("tts", 6),
+        TTFBMetricsData("tts", 0.1),
+        TTFAMetricsData("tts", 0.1, 0.0),
+        ProcessingMetricsData("tts", 0.7),
+        TTSUsageMetricsData("tts", 7),
+        TTFBMetricsData("tts", 0.1),
+        TTFAMetricsData("tts", 0.1, 0.0),
+        ProcessingMetricsData("tts", 0.7),
+    ]
+
+
+@both
+@pytest.mark.rule("J42", "J43")
+def test_a_stream_for_a_context_is_one_request_whose_characters_are_those_of_all_its_units(direct: bool) -> None:
+    script: list[Item] = [*response("It is. Now go."), Sleep(3)]
+    for how in ("sentence", "token"):
+        found = measured(script, voice(in_contexts=True, text_aggregation=how), direct=direct)
+        kinds = [type(data) for data in found]
+        assert [kinds.count(each) for each in (TTFBMetricsData, TTFAMetricsData, ProcessingMetricsData)] == [1, 1, 1]
+        assert sum(data.value for data in found if isinstance(data, TTSUsageMetricsData)) == len("It is.Now go.")
+
+
+@both
+@pytest.mark.rule("J42")
+def test_a_request_that_was_interrupted_before_its_sound_has_no_values(direct: bool) -> None:
+    script: list[Item] = [*response("One."), Sleep(0.05), InterruptionFrame(), Sleep(1), *response("Two."), Sleep(1)]
+    kinds = [type(data) for data in measured(script, direct=direct)]
+    assert kinds.count(TTFBMetricsData) == kinds.count(TTFAMetricsData) == kinds.count(ProcessingMetricsData) == 1
+
+
+@pytest.mark.rule("J42")
+def test_a_request_that_is_made_again_in_the_middle_of_its_sound_has_no_values() -> None:
+    script: list[Item] = [*response("One two three four."), Sleep(0.6), Kill("tts"), Sleep(5)]
+    kinds = [type(data) for data in measured(script, OneByOne(paced=True, name="tts"))]
+    assert kinds.count(TTFBMetricsData) == 1
+    assert kinds.count(ProcessingMetricsData) == 0
+
+
+@both
+@pytest.mark.rule("J43")
+@pytest.mark.parametrize("cut", [[InterruptionFrame()], [END], [START]], ids=["interrupted", "ended", "replaced"])
+def test_the_time_to_a_first_sentence_is_that_of_its_own_response(cut: list[Frame], direct: bool) -> None:
+    before: list[Item] = [START, LLMTextFrame("It"), Sleep(0.75), *cut]
+    script: list[Item] = [*before, START, LLMTextFrame("We"), Sleep(0.25), LLMTextFrame(" go. Now"), END, Sleep(1)]
+    gathered = [data for data in measured(script, direct=direct) if isinstance(data, TextAggregationMetricsData)]
+    assert gathered[-1] == TextAggregationMetricsData("tts", 0.25)
+
+
+@pytest.mark.rule("J43")
+def test_a_synthesis_measures_nothing_that_nobody_wants() -> None:
+    assert not [frame for frame in speak(response("One.")).down if isinstance(frame, MetricsFrame)]

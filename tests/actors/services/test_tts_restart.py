@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 import pytest
@@ -21,6 +22,7 @@ from antiphon.actors.services.speech_units import (
 )
 from antiphon.channels import (
     AggregatedTextProgressFrame,
+    EndFrame,
     Frame,
     FunctionCallInProgressFrame,
     InterruptionFrame,
@@ -39,7 +41,7 @@ pytestmark = pytest.mark.rule("H45")
 
 ANSWER = "One two three four. Five six seven. Eight nine."
 KILL = Kill("tts")
-MOMENTS = [0.0, 0.05, 0.1, 0.11, 0.25, 0.4, 0.41, 0.7, 1.0, 1.3, 1.31, 1.5, 2.2, 2.79, 2.8]
+MOMENTS = [0.0, 0.05, 0.1, 0.25, 0.4, 0.41, 1.0, 1.31, 2.2, 2.79]
 WAYS = [{}, {"in_contexts": True}, {"word_times": False}, {"word_times": False, "in_contexts": True}]
 NAMES = ["by unit", "in contexts", "by unit, without times", "in contexts, without times"]
 ways = pytest.mark.parametrize("options", WAYS, ids=NAMES)
@@ -170,6 +172,26 @@ def test_an_interruption_while_it_is_down_is_not_forgotten(options: Any, direct:
     assert "nine." not in words(trace.down)
 
 
+@actor
+class Records(ScriptedTTS):
+    """Writes down what it is asked for."""
+
+    asked_for: Callable[[str], None] = print
+
+    def ask(self, unit: SpeechUnit) -> None:
+        self.asked_for(unit.speech)
+        super().ask(unit)
+
+
+@both
+@pytest.mark.rule("H40")
+def test_what_was_cut_while_it_was_down_is_not_asked_for_again(direct: bool) -> None:
+    asked: list[str] = []
+    script: list[Item] = [TTSSpeakFrame("Old."), (KILL, InterruptionFrame()), TTSSpeakFrame("New.")]
+    play(Pipeline(Records(asked.append, name="tts")), script, direct=direct)
+    assert asked == ["Old.", "New."]
+
+
 @both
 @ways
 @pytest.mark.rule("H41")
@@ -201,6 +223,15 @@ def test_what_waits_behind_speech_stays_there(options: Any, direct: bool) -> Non
     others = [call, end, TextFrame("x")]
     trace = killed([start, *tokens, *others, Sleep(0.2), KILL], direct=direct, **options)
     assert list(trace.down[-3:]) == others
+
+
+@both
+@ways
+@pytest.mark.rule("H22")
+def test_a_session_that_ends_meanwhile_ends_behind_the_rest(options: Any, direct: bool) -> None:
+    for moment in (0.05, 0.25, 1.0):
+        trace = killed([*response(ANSWER), EndFrame(), Sleep(moment), KILL], direct=direct, paces=True, **options)
+        assert (" ".join(words(trace.down)), trace.ended) == (ANSWER, "ended"), moment
 
 
 @actor

@@ -55,6 +55,11 @@ def test_a_lost_word_is_told_with_the_next_one_and_the_last_ones_are_left() -> N
 
 
 @pytest.mark.rule("H25")
+def test_a_word_far_behind_is_not_told_before_those_between() -> None:
+    assert told("a b c d e f g h", "a", "h", "b") == ["a", "b", "+c d e f g h"]
+
+
+@pytest.mark.rule("H25")
 def test_a_word_that_fits_nothing_is_none_of_the_texts() -> None:
     assert told("I have $5 left.", "I", "have", "five", "dollars", "left") == [
         *["I", "have", "?five", "?dollars", "$5 left."]

@@ -95,6 +95,12 @@ def test_speech_that_must_be_heard_is_over_in_the_gap_behind_it() -> None:
     assert brackets(trace) == [(0.0, STARTED), (0.3, STOPPED)]
 
 
+@pytest.mark.rule("I25", "I38")
+def test_no_gap_is_bridged_during_a_pause() -> None:
+    script: list[Item] = [*at_once(*synthesis(0.2, interruptible=False)), Sleep(0.1), OutputPauseFrame(), Sleep(5.0)]
+    assert brackets(run(script, output=merging(0.5))) == [(0.0, STARTED), (0.2, STOPPED)]
+
+
 @pytest.mark.rule("I21")
 def test_a_kill_in_the_last_chunk_of_a_sound_loses_no_stop() -> None:
     """Its own sound is played while a stop is in hand: from then on it isn't given back."""

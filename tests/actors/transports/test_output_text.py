@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from antiphon import Actor, Immune, Pipeline, actor, on
+from antiphon.actors.transports.audio_output import AudioOutput
 from antiphon.channels import (
     AggregatedTextProgressFrame,
     BotStartedSpeakingFrame,
@@ -23,7 +25,7 @@ from antiphon.channels import (
     TTSStoppedFrame,
     TTSTextFrame,
 )
-from antiphon.scenarios import Item, Kill, Sleep
+from antiphon.scenarios import Item, Kill, Sleep, play
 from tests.actors.notes import both
 from tests.actors.transports.speech import (
     RATE,
@@ -247,6 +249,22 @@ def test_a_unit_whose_sound_was_all_handed_over_goes_on_whole_at_the_interruptio
         [*at_once(unit("One."), TTSStartedFrame("a"), *audio(0.1), untimed("One.")), Sleep(0.09), InterruptionFrame()]
     )
     assert of_kind(trace, TTSTextFrame, HeardFrame)[:2] == [untimed("One."), HeardFrame(1, (("a", 100_000_000),))]
+
+
+@actor
+class AllImmune(Actor):
+    """Sends everything so that no interruption drops it, whatever it says of itself."""
+
+    @on(TextFrame, TTSStartedFrame, TTSAudioRawFrame)
+    def send(self, frame: Frame) -> Immune:
+        return Immune(frame)
+
+
+@pytest.mark.rule("I31")
+def test_text_that_went_on_at_an_interruption_and_was_sent_immune_goes_on_once() -> None:
+    script: list[Item] = [*at_once(unit("One."), TTSStartedFrame("a"), *audio(0.1), untimed("One.")), Sleep(0.09)]
+    trace = play(Pipeline(AllImmune(), AudioOutput(name="output")), [*script, InterruptionFrame()])
+    assert words_of(trace) == [(0.09, "One.")]
 
 
 @pytest.mark.rule("E32")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -15,6 +16,7 @@ import numpy.typing as npt
 import pytest
 
 from antiphon.actors.transports import pcm
+from antiphon.demo.agent import LOOKUP_SECONDS
 
 pytestmark = pytest.mark.needs("pocketsphinx", "espeakng-loader")
 
@@ -53,7 +55,11 @@ def hold(folder: Path, **conversations: list[str]) -> dict[str, Run]:
         out = folder / name
         log = (folder / f"{name}.txt").open("w")
         process = subprocess.Popen(
-            [*COMMAND, "--out", str(out), *options], stdout=log, stderr=subprocess.STDOUT, cwd=ROOT
+            [*COMMAND, "--out", str(out), *options],
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            cwd=ROOT,
+            env={**os.environ, "COLUMNS": "160"},
         )
         started[name] = (process, out, log)
     done = {}
@@ -70,6 +76,16 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Run]:
     booked = hold(folder, undisturbed=[], killed=["--kill", "stt@4.0"])
     failed = hold(folder, mumbled=["--caller", "examples/mumble.wav"], deaf=["--deaf"])
     return {**booked, **failed}
+
+
+def pauses(run: Run) -> list[float]:
+    """When the agent's speech was held: at a hum, at a cough, and when the caller cut in."""
+    events = run.events()
+    stops = [
+        event["time"] for event in events if event.get("type") == "BotStoppedSpeakingFrame" and event["to"] == "sink"
+    ]
+    held = [event["time"] for event in events if event.get("type") == "OutputPauseFrame" and event["to"] == "output"]
+    return [time for time in held if any(0 <= stop - time < 0.1 for stop in stops)]
 
 
 def cut_in(run: Run) -> float:
@@ -94,10 +110,11 @@ def test_the_table_is_booked(runs: dict[str, Run]) -> None:
     assert (run.code, run.verdict) == (0, "Booked: 4 people on Friday at 19:30."), run.said
 
 
-def test_the_agent_is_silent_one_chunk_after_the_interruption(runs: dict[str, Run]) -> None:
+def test_the_agent_is_silent_one_chunk_after_it_was_interrupted(runs: dict[str, Run]) -> None:
     run = runs["undisturbed"]
     _, agent, rate = run.sound()
-    time = cut_in(run)
+    # It is held when the caller is heard, and cut as soon as that was more than a sound.
+    time = max(pause for pause in pauses(run) if pause <= cut_in(run))
     assert np.abs(agent[round((time - 0.3) * rate) : round(time * rate)]).max() > SILENT, "nothing was cut"
     after = agent[round((time + 0.02) * rate) : round((time + 1.0) * rate)]
     assert np.abs(after).max() <= SILENT
@@ -116,6 +133,39 @@ def test_the_agent_is_silent_half_a_second_after_the_callers_first_sound(runs: d
     assert np.abs(after).max() <= SILENT
 
 
+def test_for_a_hum_and_a_cough_the_agent_only_pauses(runs: dict[str, Run]) -> None:
+    run = runs["undisturbed"]
+    held = pauses(run)
+    resumed = [
+        event["time"]
+        for event in run.events()
+        if event.get("type") == "OutputResumeFrame" and event["to"] == "output" and event["time"] > held[0]
+    ]
+    _, agent, rate = run.sound()
+    # On a slow machine the hum's word comes when the agent has gone on, and is a turn then; a cough never is one.
+    assert resumed
+    for each in resumed:
+        assert np.abs(agent[round(each * rate) : round((each + 0.3) * rate)]).max() > SILENT
+    assert "caller     mhm" in run.said and "(coughs)" in run.said
+
+
+def test_the_agent_says_that_it_looks_for_a_table_and_answers_when_it_has_found_one(runs: dict[str, Run]) -> None:
+    run = runs["undisturbed"]
+    times = {
+        event["type"]: event["time"]
+        for event in run.events()
+        if event.get("type") in ("FunctionCallInProgressFrame", "FunctionCallResultFrame") and event["to"] == "tts"
+    }
+    asked, found = times["FunctionCallInProgressFrame"], times["FunctionCallResultFrame"]
+    assert found - asked == pytest.approx(LOOKUP_SECONDS, abs=0.5)
+    _, agent, rate = run.sound()
+    loud = np.flatnonzero(np.abs(agent) > SILENT) / rate
+    while_it_looks = loud[(loud > asked) & (loud < found)]
+    assert len(while_it_looks), "it says nothing"
+    assert while_it_looks.max() < found - 0.5, "it doesn't wait"
+    assert loud[loud > found].min() < found + 1.5, "it doesn't answer"
+
+
 def test_the_interrupted_message_holds_the_words_that_were_heard(runs: dict[str, Run]) -> None:
     heard: list[str] = []
     commits: list[tuple[str, str]] = []
@@ -126,9 +176,9 @@ def test_the_interrupted_message_holds_the_words_that_were_heard(runs: dict[str,
             heard.append(event["fields"]["text"])
         elif event.get("to") == "user" and event.get("type") == "Commit" and event["fields"].get("interrupted"):
             commits.append((event["fields"]["messages"][0]["content"], " ".join(heard)))
-    assert len(commits) == 1
-    written, said = commits[0]
-    assert written == said
+    assert commits
+    for written, said in commits:
+        assert written == said
 
 
 def test_each_answer_tells_what_the_caller_waited_for_in_parts_that_add_up(runs: dict[str, Run]) -> None:

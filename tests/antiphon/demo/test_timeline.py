@@ -170,6 +170,14 @@ def test_a_failure_and_a_restart_name_the_actor_and_the_time() -> None:
     assert [each.text for each in boxes(story, "mark")] == ["stt failed 4.0 s", "stt restarted 4.0 s"]
 
 
+def test_pauses_and_calls_are_told() -> None:
+    moments = (Moment("pause", 1.0), Moment("resume", 2.0), Moment("call", 4.0, "book"), Moment("result", 7.0, "book"))
+    story = Story((), moments, 9.0)
+    told = [each.text for each in boxes(story, "mark")]
+    assert told == ["paused 1.0 s", "goes on 2.0 s", "calls book 4.0 s", "book returned 7.0 s"]
+    assert "9.0 s, 0 turns, 1 pause, 1 call" in timeline_svg(story)
+
+
 def test_a_moment_at_the_very_end_is_drawn_with_its_label_on_the_left() -> None:
     story = Story((), (Moment("restart", 20.0, "output"),), 20.0)
     (mark,) = boxes(story, "mark", "left")

@@ -206,6 +206,16 @@ def test_an_answer_that_was_cut_comes_before_the_cut() -> None:
     assert desk.lines == ["  1.0  agent      For --", "  1.5  caller     cut in"]
 
 
+def test_an_answer_that_is_held_ends_its_line_and_begins_another_when_it_goes_on() -> None:
+    desk = Desk()
+    desk.at(1.0).agent_word("We")
+    desk.at(1.5).agent_held()
+    desk.at(2.0).caller_said("mhm")
+    desk.at(2.1).agent_word("are")
+    desk.at(2.5).agent_ended()
+    assert desk.lines[:3] == ["  1.0  agent      We ..", "  2.0  caller     mhm", "  2.1  agent      are"]
+
+
 def test_a_cut_before_the_first_word_is_told_at_once() -> None:
     desk = Desk()
     desk.at(1.6).interrupted(1.5)
@@ -279,6 +289,22 @@ def test_what_the_agent_did_not_understand_at_all_is_told() -> None:
 
 def test_a_noise_has_no_words() -> None:
     assert table(Speech("agent", 1.0, 1.5, ()))[-1].endswith("(no words)")
+
+
+def test_who_is_held_goes_on_and_what_came_meanwhile_is_no_cut() -> None:
+    held = Speech("agent", 1.0, 2.0, (Word("We", 1.0),), was_held=True)
+    rows = table(held, speech("caller", 1.8, "Mhm.", understood="mhm"), speech("agent", 3.0, "are open."))
+    assert [row.split("s", 1)[1].split() for row in rows[1:]] == [
+        ["-", "We", ".."],
+        ["meanwhile", "Mhm."],
+        ["goes", "on", "are", "open."],
+    ]
+
+
+def test_who_was_held_and_then_cut_was_cut() -> None:
+    cut = Speech("agent", 1.0, 2.0, (Word("We", 1.0),), was_interrupted=True, was_held=True)
+    rows = table(cut, speech("caller", 1.8, "Stop."), speech("agent", 3.0, "Yes?"))
+    assert rows[1].endswith("We --") and "cut in" in rows[2] and "0.9 s" in rows[-1]
 
 
 def answer(*speeches: Speech) -> float | None:

@@ -1,0 +1,94 @@
+"""What is looked for in random conversations: whatever is wrong with one, and whatever a kill of the pair's halves changes."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+
+import attrs
+
+from antiphon.actors import Failure
+from antiphon.channels import CancelFrame, EndFrame, LLMContext, LLMContextFrame
+from antiphon.scenarios import Conversation, Ear, Kill, conversation
+from antiphon.scenarios.invariants import check
+
+from .complaints import Played, complaints, play
+
+__all__ = ["complaints_about", "complaints_about_kills"]
+
+
+def complaints_about(seed: int, *, direct: bool, failures: list[Failure] | None = None) -> Iterator[str]:
+    """What is wrong with the conversation of that seed. `failures` gets those of its actors."""
+    played = play(conversation(seed), direct=direct)
+    if failures is not None:
+        failures += played.trace.failures
+    yield from complaints(played)
+    yield from (f"V{each.number}: {each}" for each in check(played.trace))
+
+
+def complaints_about_kills(seed: int, *, direct: bool, failures: list[Failure] | None = None) -> Iterator[str]:
+    """What changes when a half of the pair, or both, are killed at any delivery, and are back at once: nothing may.
+
+    A Cancel is left out. What is told of a call that it meets in mid-air depends on who hears of it first.
+    """
+    quiet = undisturbed(conversation(seed))
+    before = played_with(quiet, (), direct=direct)
+    kills = kills_in(before, random.Random(f"kills {seed}"))
+    after = played_with(quiet, kills, direct=direct)
+    if failures is not None:
+        failures += after.trace.failures
+    for what, value in essence(before).items():
+        if (other := essence(after)[what]) != value:
+            yield f"V31: killed {kills}, {what} is {other!r} instead of {value!r}"
+
+
+def undisturbed(made: Conversation) -> Conversation:
+    """Nobody is killed, and nobody cancels it."""
+    calm = made.without_kills()
+    return attrs.evolve(calm, script=tuple(item for item in calm.script if not isinstance(item, CancelFrame)))
+
+
+def played_with(made: Conversation, kills: tuple[Kill, ...], *, direct: bool) -> Played:
+    ear = Ear()
+    return Played(made, made.play(direct=direct, kills=kills, immediate=True, device=ear), ear)
+
+
+def kills_in(played: Played, chance: random.Random) -> tuple[Kill, ...]:
+    """Kills of the user half, of the assistant half, or of both, somewhere before the end."""
+    counts = {"user": 0, "assistant": 0}
+    for each in played.trace.deliveries:
+        if isinstance(each.frame, (EndFrame, CancelFrame)):
+            break
+        if each.receiver.name in counts:
+            counts[each.receiver.name] += 1
+    names = chance.choice((("user",), ("assistant",), ("user", "assistant")))
+    return tuple(Kill(name, at=chance.randint(2, max(2, counts[name]))) for name in names)
+
+
+def texts(context: LLMContext) -> list[tuple[str, object]]:
+    """What was said. Which of two outcomes of calls that come at one instant a run has seen isn't settled by anything."""
+    return [
+        (message["role"], message["content"])
+        for message in context.messages
+        if message["role"] in ("user", "assistant") and "content" in message
+    ]
+
+
+def essence(played: Played) -> dict[str, object]:
+    """What no kill may change."""
+    trace = played.trace
+    runs = {
+        delivery.frame.run_id: texts(delivery.frame.context)
+        for delivery in trace.deliveries
+        if isinstance(delivery.frame, LLMContextFrame) and delivery.receiver.name in ("llm", "s2s")
+    }
+    told: dict[str, list[object]] = {}  # which of two kinds of events comes first in an instant isn't settled either
+    for each in trace.events:
+        if each.address.name in ("user", "assistant"):
+            told.setdefault(each.name, []).append(each.payload)
+    return {
+        "the context": played.context.messages,
+        "what the model was run with": runs,
+        "what the events told": told,
+        "what was heard": list(played.ear.heard),
+    }
