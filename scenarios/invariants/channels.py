@@ -215,6 +215,8 @@ def system_first(told: Reading) -> Iterator[Finding]:
         name, first = each.receiver.name, sent.get((id(each.frame), sender_of(each)))
         if name not in looked_at or first is None or first.time >= each.time:
             continue
+        if any(since <= each.time and first.time <= until for since, until in told.downtimes):
+            continue
         is_twin = first.direction != each.direction and counts[id(each.frame), name] == 1
         if is_twin and counts[id(each.frame), first.receiver.name] == 1:
             waited.setdefault(name, []).append((first, each))

@@ -182,6 +182,18 @@ class Reading:
         """The number of the delivery with which an actor's session ended; infinity if it hasn't."""
         return min((each.seq for each in self.select(EndFrame, CancelFrame, at=name)), default=math.inf)
 
+    @cached_property
+    def downtimes(self) -> tuple[tuple[float, float], ...]:
+        """From when to when somebody was down. What passes by such an actor waits there, and nobody tells of it."""
+        since: dict[str, float] = {}
+        found: list[tuple[float, float]] = []
+        for each in self.trace.history:
+            if isinstance(each, Failure):
+                since.setdefault(each.address.name, each.time)
+            elif isinstance(each, Restart):
+                found.append((since.pop(each.address.name, each.time), each.time))
+        return (*found, *((time, math.inf) for time in since.values()))
+
     @property
     def is_delayed(self) -> bool:
         """Whether somebody came back later than at once: then what follows comes later, too."""
