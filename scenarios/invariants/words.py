@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from ...channels import (
     CancelFrame,
     EmulateUserStartedSpeakingFrame,
+    FunctionCallInProgressFrame,
     HeardFrame,
     InterruptionFrame,
     TTSAudioRawFrame,
@@ -18,7 +19,7 @@ from ...channels import (
     UserStartedSpeakingFrame,
     UserStoppedSpeakingFrame,
 )
-from ...turn.peer_messages import Flushed
+from ...turn.peer_messages import Commit, Flushed
 from .complaint import Finding
 from .context import rewritings
 from .reading import Reading
@@ -47,6 +48,7 @@ def spoken_order(told: Reading) -> Iterator[Finding]:
     if gave_up_the_flush(told):
         return
     yield from _answers_before_their_replies(told)
+    yield from _words_before_their_calls(told)
     if not is_realtime(told):
         yield from _nothing_before_the_flush(told)
 
@@ -81,6 +83,27 @@ def _answers_before_their_replies(told: Reading) -> Iterator[Finding]:
                     f" {turn:.3f} s, but {_content(each)!r} was written first"
                 )
                 yield Finding(later.event.time, why, (each.event, later.event))
+
+
+def _words_before_their_calls(told: Reading) -> Iterator[Finding]:
+    """What was heard before a call began stands before the call's entry, where that was written for its beginning."""
+    of_bot = [each for each in written(told) if not each.is_of_user]
+    firsts = first_of(heard(told), [each.text for each in of_bot])
+    entries = [each for each in told.select(Commit, at=told.user) if each.frame.kind == "call entries"]
+    for began in told.select(FunctionCallInProgressFrame, at=told.assistant):
+        call_id = began.frame.tool_call_id
+        entry = next((each.seq for each in entries if call_id in _calls_in(each.frame)), -1)
+        if entry < began.seq:
+            continue
+        for each, words in zip(of_bot, firsts, strict=True):
+            cause = each.told.cause
+            if words is not None and cause is not None and words.seq < began.seq and cause.seq > entry:
+                why = f"{_content(each)!r} was heard before the call {call_id} began, and written behind it"
+                yield Finding(each.event.time, why, (each.event, began.frame))
+
+
+def _calls_in(commit: Commit) -> set[object]:
+    return {call["id"] for message in commit.messages for call in message.get("tool_calls", ())}
 
 
 def _all_said(told: Reading) -> list[Said]:

@@ -402,6 +402,12 @@ BROKEN: list[Any] = [
         id="3-early",
     ),
     pytest.param(
+        3,
+        cut_call,
+        lambda t: moved(t, is_event(ANSWERED, "One moment."), behind=is_at("user", ResponseClosed)),
+        id="3-call",
+    ),
+    pytest.param(
         4,
         barge_in,
         lambda t: changed(t, TranscriptionFrame, lambda f: attrs.evolve(f, text=f.text + " please")),
