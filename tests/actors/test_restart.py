@@ -27,7 +27,7 @@ from antiphon import (
     state,
 )
 from antiphon.actors import Effects
-from antiphon.channels import ErrorFrame, Frame, StartFrame, TextFrame
+from antiphon.channels import CancelFrame, ErrorFrame, FatalErrorFrame, Frame, StartFrame, TextFrame
 from antiphon.scenarios import Item, Kill, Sleep, Trace, play
 from tests.actors.notes import Alarm, Ask, Kept, Note, Order, Passes, both, texts
 
@@ -535,6 +535,36 @@ async def test_the_failure_is_raised_out_of_the_session_and_its_block_is_cancell
     with pytest.raises(ExceptionGroup, match=r"fragile.*Note\(text='x'\)") as raised:
         await converse()
     assert raised.group_contains(Crash, match="x")
+
+
+@both
+@pytest.mark.rule("SU7")
+@pytest.mark.parametrize("error", [FatalErrorFrame("no line"), ErrorFrame("no line", fatal=True)])
+def test_an_error_that_says_it_is_fatal_cancels_the_session(error: Frame, direct: bool) -> None:
+    trace = play(Pipeline(SeesErrors(), Reports(error)), [Note("x"), Sleep(1), Note("late")], direct=direct)
+    assert trace.ended == "cancelled"
+    assert trace.handled_by("sees_errors") == (error,)
+    assert [each.frame for each in trace.deliveries if each.receiver.name == "sink"][-1] == CancelFrame("no line")
+    assert trace.handled_by("reports") == (Note("x"),)
+
+
+@both
+@pytest.mark.rule("SU7")
+def test_an_error_that_does_not_say_so_ends_nothing(direct: bool) -> None:
+    script: list[Item] = [Note("x"), Sleep(1), Note("y")]
+    trace = play(Pipeline(Reports(ErrorFrame("no line"))), script, direct=direct)
+    assert trace.handled_by("reports") == (Note("x"), Note("y"))
+
+
+@actor
+class Reports(Actor):
+    """Tells of an error at each note."""
+
+    error: Frame
+
+    @on(Note)
+    def report(self, frame: Note) -> Effects:
+        return Up(self.error)
 
 
 @both
