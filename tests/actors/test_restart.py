@@ -293,7 +293,7 @@ def test_an_async_handler_that_has_done_something_loses_its_frame_as_partial(wha
 
 
 @both
-@pytest.mark.rule("SU4")
+@pytest.mark.rule("SU4", "B12")
 def test_a_second_failure_on_a_frame_drops_it_as_poison(direct: bool) -> None:
     trace = play(Pipeline(Fragile(Times(99, "b"))), [(Note("a"), Note("b"), Note("c"))], direct=direct)
     assert texts(frame for frame in trace.handled_by("fragile") if isinstance(frame, Note)) == list("abbc")
@@ -512,7 +512,7 @@ def test_time_in_backoff_is_no_quiet_time(direct: bool) -> None:
 
 
 @both
-@pytest.mark.rule("SU7")
+@pytest.mark.rule("SU7", "B47")
 def test_what_nobody_can_hold_ends_the_session_with_actor_frame_and_first_cause(direct: bool) -> None:
     pipeline = Pipeline(Passes(), Fragile(always), max_restarts=1)
     trace = play(pipeline, [Note("first"), Note("second"), Note("third")], direct=direct)
@@ -538,7 +538,7 @@ async def test_the_failure_is_raised_out_of_the_session_and_its_block_is_cancell
 
 
 @both
-@pytest.mark.rule("SU7")
+@pytest.mark.rule("SU7", "B47")
 @pytest.mark.parametrize("error", [FatalErrorFrame("no line"), ErrorFrame("no line", fatal=True)])
 def test_an_error_that_says_it_is_fatal_cancels_the_session(error: Frame, direct: bool) -> None:
     trace = play(Pipeline(SeesErrors(), Reports(error)), [Note("x"), Sleep(1), Note("late")], direct=direct)
@@ -549,7 +549,7 @@ def test_an_error_that_says_it_is_fatal_cancels_the_session(error: Frame, direct
 
 
 @both
-@pytest.mark.rule("SU7")
+@pytest.mark.rule("B47")
 def test_an_error_that_does_not_say_so_ends_nothing(direct: bool) -> None:
     script: list[Item] = [Note("x"), Sleep(1), Note("y")]
     trace = play(Pipeline(Reports(ErrorFrame("no line"))), script, direct=direct)
@@ -716,7 +716,7 @@ async def test_a_session_ends_well_during_a_restart(
 
 
 @both
-@pytest.mark.rule("SU10")
+@pytest.mark.rule("SU10", "B12")
 def test_each_failure_makes_one_error_frame_upstream_from_the_failed_place(direct: bool) -> None:
     pipeline = Pipeline(SeesErrors(), Fragile(Times(1)), SeesErrors())
     trace = play(pipeline, [Note("x")], direct=direct)
