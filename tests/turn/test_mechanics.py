@@ -151,15 +151,14 @@ class Brackets:
 def misplaced(trace: Trace) -> list[str]:
     """Frames outside of their brackets, at whoever handles them. An answer of an earlier epoch may have been left open.
 
-    Not judged is who handles ends of answers but no beginnings: the output, which begins at the sound.
+    An output isn't asked about answers: it handles their ends and lets their beginnings pass.
     """
-    judges = {each.receiver.name for each in trace.deliveries if isinstance(each.frame, LLMFullResponseStartFrame)}
     seen: dict[str, Brackets] = {}
     return [
         f"{each.time:.3f} {each.receiver.name}: {fault}"
         for each in trace.deliveries
         if each.direction == "down"
-        and (each.receiver.name in judges or isinstance(each.frame, SYNTHESIS))
+        and (each.receiver.name != "output" or isinstance(each.frame, SYNTHESIS))
         and (fault := seen.setdefault(each.receiver.name, Brackets()).fault(each)) is not None
     ]
 
