@@ -211,7 +211,7 @@ class UserHalf(ContextOwner):
 
     @on(HalfStarted)
     def check_mode(self, message: HalfStarted) -> None:
-        if message.mode != self.mode:
+        if (message.mode or None) != (self.mode or None):  # False is None by choice
             raise HalvesDisagree(
                 f"{self.address} has realtime_service_mode={self.mode!r}, its assistant half {message.mode!r}: each would wait for"
                 " the other to write. Give both the same, or make them by LLMContextAggregatorPair."
@@ -381,7 +381,9 @@ class UserHalf(ContextOwner):
         if not frame.text.strip():
             return
         if self._is_realtime():
-            yield from self._take_words(Heard(Part(frame.text), timestamp=self.timestamp), "new")
+            place = self._place()  # what is typed is never late
+            heard = Heard(Part(frame.text), timestamp=self.timestamp)
+            yield from self._take_words(heard, "new" if place == "late" else place)
             yield frame
             return
         speaks = self.latest_run.is_live or self.slots.open is not None or self.bot_is_speaking

@@ -10,6 +10,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from typing import TypeAlias
 
@@ -335,11 +336,12 @@ class AudioPlayer(BotSpeech):
     def _end_pause(self) -> None:
         if self.paused_since is None:
             return
-        held_from = max(self.due, self.paused_since)
-        # The next sound begins now, not where it would have: to catch up would be to skip.
-        self.due = max(self.due, trio.current_time())
+        held_from, now = max(self.due, self.paused_since), trio.current_time()
         self.paused_since = None
-        self._held(self.due - held_from)
+        self._held(max(self.due, now) - held_from)
+        if self.due < now:
+            # The next sound begins when it comes, not where it would have: to catch up would be to skip.
+            self.due = -math.inf
         if self.resumed is not None:
             self.resumed.set()
 

@@ -37,7 +37,8 @@ Search = Callable[[int, bool, Log], Iterable[str]]
 def _conversations(seed: int, direct: bool, log: Log) -> Iterator[str]:
     failures: list[Failure] = []
     yield from complaints_about(seed, direct=direct, failures=failures)
-    yield from complaints_about_kills(seed, direct=direct, failures=failures)
+    if direct:
+        yield from complaints_about_kills(seed, direct=direct, failures=failures)
     log.entries += failures
 
 

@@ -9,15 +9,22 @@ from antiphon.actors.services.scripted import ScriptedLLM
 from antiphon.actors.services.scripted_tts import ScriptedTTS
 from antiphon.actors.transports.audio_output import AudioOutput
 from antiphon.channels import (
+    InputTextRawFrame,
     LLMContext,
     LLMContextFrame,
+    LLMFullResponseEndFrame,
+    LLMFullResponseStartFrame,
+    LLMTextFrame,
+    OutputPauseFrame,
+    OutputResumeFrame,
     TranscriptionFrame,
+    TTSAudioRawFrame,
     UserStartedSpeakingFrame,
     UserStoppedSpeakingFrame,
     VADUserStartedSpeakingFrame,
     VADUserStoppedSpeakingFrame,
 )
-from antiphon.scenarios import Item, Sleep, Trace, play
+from antiphon.scenarios import Ear, Item, Sleep, Trace, play
 from antiphon.turn import ExternalUserTurnStrategies, LLMContextAggregatorPair
 
 STARTED, STOPPED = VADUserStartedSpeakingFrame(), VADUserStoppedSpeakingFrame()
@@ -63,3 +70,24 @@ def test_the_end_of_a_turn_that_somebody_else_has_announced_is_not_announced_aga
     assert [event.time for event in trace.events if event.name == "on_user_turn_stopped"] == [5.5]
     assert trace.down == (UserStartedSpeakingFrame(), UserStoppedSpeakingFrame())
     assert trace.up == ()
+
+
+@DELIVERY
+@pytest.mark.rule("I6", "I38")
+def test_sound_that_comes_soon_after_a_pause_is_not_handed_over_for_a_moment_that_is_past(direct: bool) -> None:
+    """It isn't late, however short the time since the pause was."""
+    ear = Ear()
+    sound = TTSAudioRawFrame(b"\1\0" * 4800, "one", sample_rate=24000)
+    script: list[Item] = [OutputPauseFrame(), Sleep(0.5), OutputResumeFrame(), Sleep(0.1), sound, Sleep(1)]
+    play(Pipeline(AudioOutput(ear)), script, direct=direct, limit=60)
+    assert ear.sounds[0][0] == pytest.approx(0.6)
+
+
+@DELIVERY
+@pytest.mark.rule("F21", "K16")
+def test_what_is_typed_keeps_its_place_among_what_is_said_where_nothing_counts_as_late(direct: bool) -> None:
+    pair = LLMContextAggregatorPair(LLMContext(), realtime_service_mode=True, late_transcript_window=0, vad=None)
+    script: list[Item] = [LLMFullResponseStartFrame(), InputTextRawFrame("typed"), TranscriptionFrame("said")]
+    answer: list[Item] = [LLMTextFrame("Yes."), LLMFullResponseEndFrame(), LLMFullResponseStartFrame()]
+    trace = play(Pipeline(pair.user, pair.assistant), [*script, *answer], direct=direct, limit=60)
+    assert written(trace) == [("assistant", "Yes."), ("user", "typed said")]

@@ -426,9 +426,8 @@ def test_a_realtime_model_is_given_whole_contexts_each_change_and_the_tools_agai
         LLMSetToolChoiceFrame("none"),
         InputTextRawFrame("hi"),
     ]
-    killed: list[Item] = [Kill("s2s"), Sleep(1), LLMRunFrame(), Sleep(1)]
-    nothing: list[Item] = []
-    for kill in (nothing, killed):
+    kills: list[list[Item]] = [[], [Kill("s2s"), Sleep(1), LLMRunFrame(), Sleep(1)]]
+    for kill in kills:
         last, trace = known(*changes, Sleep(1), *kill, EndFrame())
         assert last == context_of(trace)
         assert [message["content"] for message in last.messages] == ["be kind", "be short", "hi"]

@@ -24,6 +24,7 @@ from antiphon.channels import (
     LLMMessagesAppendFrame,
     LLMRunFrame,
     LLMServiceMetadataFrame,
+    OutputPauseFrame,
     ProposedUserStartedSpeakingFrame,
     RealtimeServiceMetadataFrame,
     STTMetadataFrame,
@@ -31,7 +32,7 @@ from antiphon.channels import (
     UserStartedSpeakingFrame,
     UserStoppedSpeakingFrame,
 )
-from antiphon.scenarios import Item, Sleep, Trace, play
+from antiphon.scenarios import Item, Kill, Sleep, Trace, play
 from antiphon.turn import (
     AssistantHalf,
     ExternalUserTurnStrategies,
@@ -119,9 +120,14 @@ def test_but_may_be_one_of_a_cascade(mode: Any) -> None:
 @pytest.mark.rule("F2")
 @both
 def test_halves_of_different_modes_fail_at_the_start(direct: bool) -> None:
-    user = UserHalf(LLMContext(), mode=F_F, assistant=Address("assistant"), name="user")
-    trace = play(Pipeline(user, AssistantHalf(Address("user"), name="assistant")), [], direct=direct, limit=10)
-    assert isinstance(first_cause(trace), RuntimeError)
+    def start(users: Any, assistants: Any) -> Trace:
+        user = UserHalf(LLMContext(), mode=users, assistant=Address("assistant"), name="user")
+        assistant = AssistantHalf(Address("user"), mode=assistants, name="assistant")
+        return play(Pipeline(user, assistant), [], direct=direct, limit=10)
+
+    assert isinstance(first_cause(start(F_F, None)), RuntimeError)
+    assert isinstance(first_cause(start(None, F_T)), RuntimeError)
+    assert [start(*modes).ended for modes in ((False, None), (F_F, F_F))] == ["cancelled"] * 2
 
 
 @pytest.mark.parametrize(
@@ -160,6 +166,14 @@ def test_an_announcement_in_the_middle_of_an_answer_holds_behind_it() -> None:
 
 
 SPEECH = SpeechTimeoutUserTurnStopStrategy()
+
+
+@pytest.mark.rule("F7")
+@both
+def test_behind_the_announcement_nobody_is_held_back_any_more(direct: bool) -> None:
+    trace = realtime([REALTIME, START, Sleep(1)], mode="auto", direct=direct, false_interruption_timeout=2.0)
+    assert not any(isinstance(frame, OutputPauseFrame) for frame in trace.down)
+    assert trace.durable["user"]["awaited"] == 1
 
 
 @pytest.mark.rule("F7")
@@ -475,3 +489,38 @@ def test_cascade_writes_are_those_of_a_cascade(direct: bool) -> None:
     assert written(one) == written(other)
     assert one.events == other.events
     assert runs(one) == runs(other)
+
+
+# ---- kills
+
+
+SPOKEN: list[object] = [
+    *[START, STOP, RS, X("Sure"), Sleep(0.2), T("Can you"), Sleep(0.1), START, T("help?"), Sleep(1), X(" yes"), RE],
+    *[Sleep(1), announced(), in_progress(), STOP, RS, X("Well"), result_of(), Sleep(0.1), InterruptionFrame()],
+    *[Sleep(0.1), T("and"), InputTextRawFrame("typed"), RS, X("There"), RE, Sleep(3), EndFrame()],
+]
+"""Late words, a cut by voice, a call, a cut by the application, typed text, and an end."""
+SWITCHED: list[object] = [
+    *[START, final("hi"), REALTIME, STOP, Sleep(2), *replied("Hello"), *said("more"), Sleep(1), RS, X("yes"), RE],
+    *[T("ok"), Sleep(2), EndFrame()],
+]
+
+
+@pytest.mark.parametrize(("script", "mode"), [(SPOKEN, F_F), (SWITCHED, "auto")], ids=["spoken", "switched"])
+@pytest.mark.parametrize("half", ["user", "assistant"])
+@pytest.mark.rule("K20")
+@both
+def test_a_kill_at_any_moment_changes_nothing(script: list[object], mode: Any, half: str, direct: bool) -> None:
+    whole = realtime(script, mode=mode, direct=direct)
+    assert len(written(whole)) >= 5
+    handled = len(whole.handled_by(half))
+    tried = 0
+    for at in range(2, handled, 2):
+        trace = realtime([Kill(half, at=at), *script], mode=mode, direct=direct)
+        if not trace.restarts:
+            continue  # before the script began, or as the session ended
+        tried += 1
+        assert written(trace) == written(whole), at
+        assert trace.events == whole.events, at
+        assert runs(trace) == runs(whole), at
+    assert tried > handled // 2 - 8
