@@ -7,4 +7,4 @@ lacks what it needs it says nothing.
 
 from .catalogue import ALL as ALL, check as check, compare as compare
 from .complaint import Complaint as Complaint, Finding as Finding, Invariant as Invariant
-from .conversation import Conversation as Conversation
+from .reading import Reading as Reading

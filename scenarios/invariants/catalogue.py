@@ -17,10 +17,10 @@ from .channels import (
 from .clocks import idle_honesty, latency_sums, no_turn_for_ever
 from .complaint import Complaint, Invariant
 from .context import calls_have_outcomes, prefix, snapshots_are_well_formed, versions
-from .conversation import Conversation
 from .endings import nothing_is_left
 from .events import events_are_writes, recommended_once
 from .likeness import determinism, kill_safe, noise_is_nothing, same_as_cascade
+from .reading import Reading
 from .runs import no_unasked_run, one_live_run, settled_once
 from .speech import edges_alternate, speaking_is_sound, syntheses_are_apart, text_round_trip
 from .words import (
@@ -91,7 +91,7 @@ def check(
     `user`, `assistant` and `output` are names of actors; None finds them. `without` are numbers of invariants that aren't
     meant to hold here.
     """
-    told = Conversation.of(trace, user=user, assistant=assistant, output=output)
+    told = Reading.of(trace, user=user, assistant=assistant, output=output)
     those = (each for number, each in ALL.items() if each.traces == 1 and number not in without)
     return tuple(complaint for each in those for complaint in each.of(told))
 

@@ -27,12 +27,12 @@ from ...channels import (
 )
 from ...turn.peer_messages import Commit, Committed, Flushed, Park, ResponseOpened
 from .complaint import Finding
-from .conversation import Conversation, Lane, Seen, is_same, lane_of, sender_of
+from .reading import Lane, Reading, Seen, is_same, lane_of, sender_of
 
 __all__: list[str] = []
 
 
-def no_cut_sound_leaves(told: Conversation) -> Iterator[Finding]:
+def no_cut_sound_leaves(told: Reading) -> Iterator[Finding]:
     """Behind an interruption nothing of what it cut leaves the output."""
     cuts = {each.frame.epoch or 0: each.seq for each in told.select(InterruptionFrame, at=told.output)}
     for each in told.select(OutputAudioRawFrame, by=told.output):
@@ -43,7 +43,7 @@ def no_cut_sound_leaves(told: Conversation) -> Iterator[Finding]:
         yield from _goes_on_behind_a_cut(told, receiver)
 
 
-def _goes_on_behind_a_cut(told: Conversation, receiver: str) -> Iterator[Finding]:
+def _goes_on_behind_a_cut(told: Reading, receiver: str) -> Iterator[Finding]:
     cut: dict[str | None, int] = {}
     for each in told.select(HeardFrame, TTSStartedFrame, TTSTextFrame, TTSAudioRawFrame, by=told.output, at=receiver):
         match each.frame:
@@ -60,7 +60,7 @@ def _goes_on_behind_a_cut(told: Conversation, receiver: str) -> Iterator[Finding
                 pass
 
 
-def no_stale_handling(told: Conversation) -> Iterator[Finding]:
+def no_stale_handling(told: Reading) -> Iterator[Finding]:
     """Nobody handles what belongs to a turn that is cut, nor what belongs to the next one before being told of the cut."""
     epoch = 0
     knows: dict[str, int] = {
@@ -83,14 +83,14 @@ def is_immune(delivery: Seen[object]) -> bool:
     return delivery.immune or isinstance(delivery.frame, Uninterruptible)
 
 
-def immune_survives(told: Conversation) -> Iterator[Finding]:
+def immune_survives(told: Reading) -> Iterator[Finding]:
     """What may not be interrupted is never dropped because something was."""
     for each in told.trace.dropped:
         if each.reason in ("interrupted", "stale") and is_immune(each.delivery):
             yield Finding.at(each.delivery, f"it may not be interrupted, and was dropped as {each.reason}")
 
 
-def conservation(told: Conversation) -> Iterator[Finding]:
+def conservation(told: Reading) -> Iterator[Finding]:
     """Each delivery ends in one way, and one that failed its actor is handled again or told as dropped."""
     last = 0
     for each in told.trace.deliveries:
@@ -120,7 +120,7 @@ PASS_BY_THEMSELVES = (StartFrame, EndFrame, StopFrame, CancelFrame)
 """Of these an actor that fails in them is not told again."""
 
 
-def _goes_on(told: Conversation, failed: Delivery) -> bool:
+def _goes_on(told: Reading, failed: Delivery) -> bool:
     again = (
         each.seq > failed.seq and each.receiver == failed.receiver and is_same(each, failed)
         for each in told.trace.deliveries
@@ -133,13 +133,13 @@ def _goes_on(told: Conversation, failed: Delivery) -> bool:
     return any(again) or any(dropped)
 
 
-def fifo(told: Conversation) -> Iterator[Finding]:
+def fifo(told: Reading) -> Iterator[Finding]:
     """What one actor sends another in one lane is handled in the order in which it was sent."""
     yield from _counted(told)
     yield from _twins(told)
 
 
-def _counted(told: Conversation) -> Iterator[Finding]:
+def _counted(told: Reading) -> Iterator[Finding]:
     """Frames and messages that their sender counts."""
     latest: dict[tuple[str | None, str, str], int] = {}
     for each in told.deliveries:
@@ -170,7 +170,7 @@ def _count_of(frame: object) -> int | None:
             return None
 
 
-def _twins(told: Conversation) -> Iterator[Finding]:
+def _twins(told: Reading) -> Iterator[Finding]:
     """What was sent both ways was sent in one order."""
     ways: dict[tuple[str, Lane], dict[str, list[Delivery]]] = {}
     for each in told.deliveries:
@@ -198,7 +198,7 @@ def _differences(one: list[Delivery], other: list[Delivery]) -> Iterator[Finding
         latest = each
 
 
-def system_first(told: Conversation) -> Iterator[Finding]:
+def system_first(told: Reading) -> Iterator[Finding]:
     """A half of the pair, or the output, takes no ordered frame while a system frame waits there.
 
     These three never wait in a handler of a system frame. That a frame waits is known by its twin, which somebody else has
@@ -226,7 +226,7 @@ def system_first(told: Conversation) -> Iterator[Finding]:
                 yield Finding.at(each, f"{type(handled.frame).__name__} waited there since {first.time:.3f} s")
 
 
-def nobody_waits_in_a_circle(told: Conversation) -> Iterator[Finding]:
+def nobody_waits_in_a_circle(told: Reading) -> Iterator[Finding]:
     """No half of the pair ever waits in a handler: so nobody waits for one that waits for it."""
     for stall in told.trace.stalls:
         if stall.address.name in (told.user, told.assistant):

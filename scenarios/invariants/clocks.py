@@ -37,7 +37,7 @@ from ...turn.idle import UserIdle
 from ...turn.strategies import UserTurnStopStrategy
 from ...turn.user_turn import UserTurn
 from .complaint import Finding
-from .conversation import Conversation, Seen
+from .reading import Reading, Seen
 from .spoken import edges
 
 __all__: list[str] = []
@@ -45,7 +45,7 @@ __all__: list[str] = []
 EPSILON = 1e-6
 
 
-def idle_honesty(told: Conversation) -> Iterator[Finding]:
+def idle_honesty(told: Reading) -> Iterator[Finding]:
     """The user is told to be idle only after the whole of a silence in which nothing else was going on."""
     idle = told.durable(told.user, "idle", UserIdle)
     timeout = 0.0 if idle is None or told.select(UserIdleTimeoutUpdateFrame, at=told.user) else idle.timeout
@@ -81,7 +81,7 @@ def _spans(those: list[tuple[bool, float]]) -> list[tuple[float, float]]:
     return found
 
 
-def _calls(told: Conversation) -> list[tuple[float, float]]:
+def _calls(told: Reading) -> list[tuple[float, float]]:
     began = {
         call.tool_call_id: each.time
         for each in told.select(FunctionCallsStartedFrame, at=told.user)
@@ -112,7 +112,7 @@ SPEAKS: dict[type[Frame], bool] = {
 SIGNS = (*SPEAKS, TranscriptionFrame, InterimTranscriptionFrame, UserTurnInferenceCompletedFrame, UserMuteStoppedFrame)
 
 
-def no_turn_for_ever(told: Conversation) -> Iterator[Finding]:
+def no_turn_for_ever(told: Reading) -> Iterator[Finding]:
     """No turn stays open longer than the watch-dog bears while nothing is heard of the user."""
     turn = told.durable(told.user, "turn", UserTurn)
     if turn is None or told.is_delayed or any(_is_patient(slot.strategy) for slot in turn.slots):
@@ -145,7 +145,7 @@ def _is_patient(strategy: object) -> bool:
     return isinstance(strategy, UserTurnStopStrategy) and is_own
 
 
-def latency_sums(told: Conversation) -> Iterator[Finding]:
+def latency_sums(told: Reading) -> Iterator[Finding]:
     """The parts of a wait add up to what was waited, and no time is less than nothing."""
     stops = told.select(VADUserStoppedSpeakingFrame)
     speaks = told.select(BotStartedSpeakingFrame)

@@ -8,7 +8,7 @@ from typing import TypeAlias
 import attrs
 
 from ..trace import Trace
-from .conversation import Conversation, Seen
+from .reading import Reading, Seen
 
 __all__ = ["Complaint", "Finding", "Invariant"]
 
@@ -55,7 +55,7 @@ class Invariant:
 
     number: int
     rule: Rule
-    """A function from one `Conversation`, or from two, to what it finds."""
+    """A function from one `Reading`, or from two, to what it finds."""
     traces: int = 1
     """How many it is about."""
 
@@ -69,9 +69,9 @@ class Invariant:
         """Raises `TypeError` for another number of traces than it is about."""
         if len(traces) != self.traces:
             raise TypeError(f"{self.name} is about {self.traces} trace(s), and was given {len(traces)}.")
-        return self.of(*(Conversation.of(each, user=user, assistant=assistant, output=output) for each in traces))
+        return self.of(*(Reading.of(each, user=user, assistant=assistant, output=output) for each in traces))
 
-    def of(self, *conversations: Conversation) -> tuple[Complaint, ...]:
+    def of(self, *conversations: Reading) -> tuple[Complaint, ...]:
         """The complaints of conversations that were read already."""
         found = self.rule(*conversations)
         return tuple(Complaint(self.number, self.name, each.time, each.why, each.frames) for each in found)

@@ -20,14 +20,14 @@ from ...channels import (
 from ...turn.call_entries import ASYNC_TOOL, IN_PROGRESS
 from ...turn.peer_messages import Committed, Edit
 from .complaint import Finding
-from .conversation import Conversation, pairs
+from .reading import Reading, pairs
 
 __all__: list[str] = []
 
 Message = Mapping[str, Any]
 
 
-def prefix(told: Conversation) -> Iterator[Finding]:
+def prefix(told: Reading) -> Iterator[Finding]:
     """What stands in the context stays where it is, but for edits and for what becomes of a call."""
     edits = rewritings(told)
     used = 0
@@ -44,7 +44,7 @@ def prefix(told: Conversation) -> Iterator[Finding]:
         )
 
 
-def rewritings(told: Conversation) -> list[int]:
+def rewritings(told: Reading) -> list[int]:
     """The numbers of the deliveries that may have changed what stood in the context."""
     edits = told.select(
         LLMMessagesUpdateFrame, LLMMessagesTransformFrame, LLMContextSummaryResultFrame, Edit, at=told.user
@@ -68,7 +68,7 @@ def _is_same(before: Message, after: Message) -> bool:
     return is_patch and {**before, "content": ""} == {**after, "content": ""}
 
 
-def versions(told: Conversation) -> Iterator[Finding]:
+def versions(told: Reading) -> Iterator[Finding]:
     """Versions count up by one; whoever sees one sees the same, and never an older one after it."""
     known = {version.number: version.context for version in told.versions}
     newest: dict[tuple[str, object, type], int] = {}
@@ -96,7 +96,7 @@ def versions(told: Conversation) -> Iterator[Finding]:
             yield Finding(time, f"after version {before.number} came {after.number}: {sorted(missing)} never did")
 
 
-def _snapshots(told: Conversation) -> Iterator[tuple[LLMContext, Any]]:
+def _snapshots(told: Reading) -> Iterator[tuple[LLMContext, Any]]:
     """The owner's own, in the frames that run the model; not what an application wants run."""
     foreign = {id(each.frame.context) for each in told.select(LLMContextFrame, at=told.user)}
     for each in told.select(LLMContextFrame, by=told.user):
@@ -104,7 +104,7 @@ def _snapshots(told: Conversation) -> Iterator[tuple[LLMContext, Any]]:
             yield each.frame.context, each
 
 
-def calls_have_outcomes(told: Conversation) -> Iterator[Finding]:
+def calls_have_outcomes(told: Reading) -> Iterator[Finding]:
     """Each call in the context has its outcome right behind it, and none is open in the end."""
     for version in told.versions:
         time = version.time if version.seen is not None else told.ends_at
@@ -130,7 +130,7 @@ def calls_have_outcomes(told: Conversation) -> Iterator[Finding]:
             )
 
 
-def _announced(told: Conversation) -> Iterator[FunctionCallFromLLM]:
+def _announced(told: Reading) -> Iterator[FunctionCallFromLLM]:
     for each in told.select(FunctionCallsStartedFrame, at=told.assistant):
         yield from each.frame.function_calls
 
@@ -156,7 +156,7 @@ def _note(content: str) -> Mapping[str, Any]:
     return told if isinstance(told, dict) else {}
 
 
-def snapshots_are_well_formed(told: Conversation) -> Iterator[Finding]:
+def snapshots_are_well_formed(told: Reading) -> Iterator[Finding]:
     """What the model is given has one outcome for each call, right behind it, and no id twice."""
     for each in told.select(LLMContextFrame, by=told.user):
         for why in _faults(each.frame.context.messages):

@@ -8,12 +8,12 @@ from ...channels import CancelFrame, EndFrame
 from ...turn.joining import join
 from ...turn.slots import Slots, WriteCommit, WriteUser
 from .complaint import Finding
-from .conversation import Conversation, lane_of
+from .reading import Reading, lane_of
 
 __all__: list[str] = []
 
 
-def nothing_is_left(told: Conversation) -> Iterator[Finding]:
+def nothing_is_left(told: Reading) -> Iterator[Finding]:
     """A session that was ended comes to its end, nothing leaves it afterwards, and nothing waits to be written."""
     ends = told.select(EndFrame, CancelFrame, at="sink")
     for each in told.deliveries if ends else ():
@@ -27,7 +27,7 @@ def nothing_is_left(told: Conversation) -> Iterator[Finding]:
     yield from _unwritten(told)
 
 
-def _unwritten(told: Conversation) -> Iterator[Finding]:
+def _unwritten(told: Reading) -> Iterator[Finding]:
     slots = told.durable(told.user, "slots", Slots)
     if slots is not None:
         for name in ("gathered", "late", "held"):

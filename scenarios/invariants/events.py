@@ -14,13 +14,13 @@ from ...turn.peer_messages import Commit, Edit
 from ...turn.realtime_mode import announces_realtime
 from .complaint import Finding
 from .context import rewritings
-from .conversation import Conversation, content_of
+from .reading import Reading, content_of
 from .spoken import is_realtime, squeezed, written
 
 __all__: list[str] = []
 
 
-def events_are_writes(told: Conversation) -> Iterator[Finding]:
+def events_are_writes(told: Reading) -> Iterator[Finding]:
     """Each message of either side is told of once, as it was written and in that order; turns tell their words, or none do."""
     if told.context is not None and told.trace.events and not rewritings(told):
         for role, is_user in (("user", True), ("assistant", False)):
@@ -31,7 +31,7 @@ def events_are_writes(told: Conversation) -> Iterator[Finding]:
         yield Finding(stopped[-1].time, "some turns told their words when they stopped, others none", tuple(stopped))
 
 
-def _compared(told: Conversation, role: str, *, is_user: bool) -> Iterator[Finding]:
+def _compared(told: Reading, role: str, *, is_user: bool) -> Iterator[Finding]:
     assert told.context is not None
     events = [each for each in written(told) if each.is_of_user is is_user]
     first = told.versions[0].context
@@ -58,7 +58,7 @@ def _compared(told: Conversation, role: str, *, is_user: bool) -> Iterator[Findi
             yield Finding(told.ends_at, f"no event tells of {message['content']!r}, which was written", (message,))
 
 
-def _appended(told: Conversation, role: str) -> Counter[str]:
+def _appended(told: Reading, role: str) -> Counter[str]:
     """What the application has put into the context."""
     found: Counter[str] = Counter()
     appended = [each.frame.messages for each in told.select(LLMMessagesAppendFrame, at=told.user)]
@@ -69,7 +69,7 @@ def _appended(told: Conversation, role: str) -> Counter[str]:
     return found
 
 
-def _is_of_no_turn(told: Conversation, text: str) -> bool:
+def _is_of_no_turn(told: Reading, text: str) -> bool:
     """Marks and the like, which the assistant half writes beside what was heard."""
     return any(
         each.frame.kind != "assistant text"
@@ -82,7 +82,7 @@ RECOMMENDATION = "realtime_service_mode="
 """What the line of the log holds that recommends the mode."""
 
 
-def recommended_once(told: Conversation) -> Iterator[Finding]:
+def recommended_once(told: Reading) -> Iterator[Finding]:
     """The realtime mode is recommended once at most, and only where a realtime service has announced itself unasked for."""
     lines = [line for line in told.trace.logged if line.startswith("INFO") and RECOMMENDATION in line]
     if not lines:

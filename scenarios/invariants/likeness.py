@@ -7,13 +7,13 @@ from collections.abc import Iterator, Sequence
 from ...channels import LLMContextFrame
 from ..trace import Trace
 from .complaint import Finding
-from .conversation import Conversation
+from .reading import Reading
 from .spoken import heard
 
 __all__: list[str] = []
 
 
-def same_as_cascade(realtime: Conversation, cascade: Conversation) -> Iterator[Finding]:
+def same_as_cascade(realtime: Reading, cascade: Reading) -> Iterator[Finding]:
     """A realtime mode in which both turns and writes wait is no other than none: the context and the events are the same.
 
     The second is the same conversation without a realtime mode.
@@ -22,7 +22,7 @@ def same_as_cascade(realtime: Conversation, cascade: Conversation) -> Iterator[F
     yield from _same_events(realtime, cascade)
 
 
-def kill_safe(killed: Conversation, calm: Conversation) -> Iterator[Finding]:
+def kill_safe(killed: Reading, calm: Reading) -> Iterator[Finding]:
     """A half of the pair that dies and is back at once changes nothing: not the context, the runs, the events, the words.
 
     The second is the same conversation without the kills. Says nothing where somebody came back later than at once, or
@@ -36,7 +36,7 @@ def kill_safe(killed: Conversation, calm: Conversation) -> Iterator[Finding]:
     yield from _same("words heard", killed, _words(killed), _words(calm))
 
 
-def determinism(one: Conversation, other: Conversation) -> Iterator[Finding]:
+def determinism(one: Reading, other: Reading) -> Iterator[Finding]:
     """One seed, one trace. The second is the same conversation played again."""
     if one.trace.digest == other.trace.digest:
         return
@@ -49,7 +49,7 @@ def _parting(one: Trace, other: Trace) -> float:
     return next((mine.time for mine, its in those if repr(mine) != repr(its)), 0.0)
 
 
-def noise_is_nothing(disturbed: Conversation, calm: Conversation) -> Iterator[Finding]:
+def noise_is_nothing(disturbed: Reading, calm: Reading) -> Iterator[Finding]:
     """An interruption that was none changes nothing but times: the context and the words heard are the same.
 
     The second is the same conversation without the noise.
@@ -58,12 +58,12 @@ def noise_is_nothing(disturbed: Conversation, calm: Conversation) -> Iterator[Fi
     yield from _same("words heard", disturbed, _words(disturbed), _words(calm))
 
 
-def _same_context(one: Conversation, other: Conversation) -> Iterator[Finding]:
+def _same_context(one: Reading, other: Reading) -> Iterator[Finding]:
     mine, its = (_by_instant(each) for each in (one, other))
     yield from _same("messages", one, mine, its)
 
 
-def _by_instant(told: Conversation) -> list[object]:
+def _by_instant(told: Reading) -> list[object]:
     """The messages in the end. Those of one instant may come from two who know nothing of each other, so they are sorted."""
     messages = told.context.messages if told.context is not None else ()
     written: dict[float, list[str]] = {}
@@ -73,7 +73,7 @@ def _by_instant(told: Conversation) -> list[object]:
     return [text for texts in written.values() for text in sorted(texts)]
 
 
-def _same_events(one: Conversation, other: Conversation) -> Iterator[Finding]:
+def _same_events(one: Reading, other: Reading) -> Iterator[Finding]:
     """By their names: what happens in two places at one instant is told in either order."""
     mine, its = (
         sorted(
@@ -85,7 +85,7 @@ def _same_events(one: Conversation, other: Conversation) -> Iterator[Finding]:
     yield from _same("events", one, mine, its)
 
 
-def _runs(told: Conversation) -> list[object]:
+def _runs(told: Reading) -> list[object]:
     found: dict[int, object] = {}
     for each in told.select(LLMContextFrame, by=told.user):
         if each.frame.run_id is not None:
@@ -93,11 +93,11 @@ def _runs(told: Conversation) -> list[object]:
     return list(found.items())
 
 
-def _words(told: Conversation) -> list[str]:
+def _words(told: Reading) -> list[str]:
     return [each.text for each in heard(told)]
 
 
-def _same(what: str, told: Conversation, mine: Sequence[object], its: Sequence[object]) -> Iterator[Finding]:
+def _same(what: str, told: Reading, mine: Sequence[object], its: Sequence[object]) -> Iterator[Finding]:
     if list(mine) == list(its):
         return
     place = next((at for at, (one, other) in enumerate(zip(mine, its, strict=False)) if one != other), None)

@@ -27,13 +27,13 @@ from ...turn.call_entries import CANCELLED, IN_PROGRESS, result_text
 from ...turn.peer_messages import Edit, ResponseClosed, RunWanted
 from .complaint import Finding
 from .context import rewritings
-from .conversation import ENDS, Conversation, Seen, content_of
+from .reading import ENDS, Reading, Seen, content_of
 from .spoken import is_realtime, squeezed
 
 __all__: list[str] = []
 
 
-def settled_once(told: Conversation) -> Iterator[Finding]:
+def settled_once(told: Reading) -> Iterator[Finding]:
     """A call begins once at most and has one outcome, a result or that it was cancelled; a result stands in the context."""
     announced = {
         call.tool_call_id
@@ -69,7 +69,7 @@ def settled_once(told: Conversation) -> Iterator[Finding]:
     yield from _lost_results(told, settled)
 
 
-def _lost_results(told: Conversation, settled: Mapping[str, Seen[Frame]]) -> Iterator[Finding]:
+def _lost_results(told: Reading, settled: Mapping[str, Seen[Frame]]) -> Iterator[Finding]:
     context, end = told.context, told.end_at(told.assistant)
     if context is None or told.is_broken_off or rewritings(told):
         return
@@ -88,7 +88,7 @@ def _lost_results(told: Conversation, settled: Mapping[str, Seen[Frame]]) -> Ite
             yield Finding.at(each, f"the call {call_id} has a result, and is {content[call_id]} in the context")
 
 
-def one_live_run(told: Conversation) -> Iterator[Finding]:
+def one_live_run(told: Reading) -> Iterator[Finding]:
     """The model works on one run at a time; their ids grow, and text stands between the brackets of its run."""
     given: dict[str, list[Seen[LLMContextFrame]]] = {}
     for each in told.select(LLMContextFrame, by=told.user):
@@ -105,7 +105,7 @@ def one_live_run(told: Conversation) -> Iterator[Finding]:
         yield from _outside_brackets(told, model)
 
 
-def _is_over(told: Conversation, run: Seen[LLMContextFrame], model: str, *, by: int) -> bool:
+def _is_over(told: Reading, run: Seen[LLMContextFrame], model: str, *, by: int) -> bool:
     run_id = run.frame.run_id
     is_cut = any(epoch > run.epoch and step.seq < by for epoch, step in told.steps.items())
     ends: list[Seen[object]] = [
@@ -116,7 +116,7 @@ def _is_over(told: Conversation, run: Seen[LLMContextFrame], model: str, *, by: 
     return is_cut or any(each.seq < by for each in ends)
 
 
-def _outside_brackets(told: Conversation, model: str) -> Iterator[Finding]:
+def _outside_brackets(told: Reading, model: str) -> Iterator[Finding]:
     """Where a model's text goes first, it comes between a start and an end, and answers come in the order of runs."""
     newest: dict[str, int] = {}
     is_open: dict[str, bool] = {}
@@ -136,7 +136,7 @@ def _outside_brackets(told: Conversation, model: str) -> Iterator[Finding]:
             yield Finding.at(each, "text of the model came outside an answer")
 
 
-def no_unasked_run(told: Conversation) -> Iterator[Finding]:
+def no_unasked_run(told: Reading) -> Iterator[Finding]:
     """Each run of the model has a cause of its own."""
     causes = _causes(told)
     used: Counter[str] = Counter()
@@ -160,7 +160,7 @@ def no_unasked_run(told: Conversation) -> Iterator[Finding]:
             )
 
 
-def _causes(told: Conversation) -> Mapping[str, Callable[[], list[int]]]:
+def _causes(told: Reading) -> Mapping[str, Callable[[], list[int]]]:
     """By a run's reason, the numbers of the deliveries that may be its cause."""
     edits = (LLMMessagesAppendFrame, LLMMessagesUpdateFrame, LLMMessagesTransformFrame)
 

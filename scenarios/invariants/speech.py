@@ -35,7 +35,7 @@ from ...channels import (
 )
 from ...turn.words import words_of
 from .complaint import Finding
-from .conversation import ENDS, Conversation, Seen, sender_of
+from .reading import ENDS, Reading, Seen, sender_of
 from .spoken import channels, edges
 
 __all__: list[str] = []
@@ -46,7 +46,7 @@ LATENESS = 0.25
 """Seconds that a chunk may be seen late: what a device's buffer holds, and a chunk."""
 
 
-def edges_alternate(told: Conversation) -> Iterator[Finding]:
+def edges_alternate(told: Reading) -> Iterator[Finding]:
     """Starts and stops alternate, a start first: of turns, voice, bot, mute, syntheses and answers."""
     sent: tuple[tuple[type[Frame], type[Frame], str], ...] = (
         (UserStartedSpeakingFrame, UserStoppedSpeakingFrame, told.user),
@@ -71,7 +71,7 @@ def _alternate(those: Iterable[Seen[object]], started: type) -> Iterator[Finding
         is_on = is_start
 
 
-def _syntheses(told: Conversation) -> Iterator[Finding]:
+def _syntheses(told: Reading) -> Iterator[Finding]:
     began: set[str] = set()
     over: set[str] = set()
     for each in told.select(TTSStartedFrame, TTSStoppedFrame, at=told.output):
@@ -90,7 +90,7 @@ def _syntheses(told: Conversation) -> Iterator[Finding]:
             over.add(context)
 
 
-def _answers(told: Conversation) -> Iterator[Finding]:
+def _answers(told: Reading) -> Iterator[Finding]:
     open_one: Seen[Frame] | None = None
     for each in told.select(LLMFullResponseStartFrame, LLMFullResponseEndFrame, at=told.assistant):
         if isinstance(each.frame, LLMFullResponseEndFrame):
@@ -101,7 +101,7 @@ def _answers(told: Conversation) -> Iterator[Finding]:
         open_one = each
 
 
-def speaking_is_sound(told: Conversation) -> Iterator[Finding]:
+def speaking_is_sound(told: Reading) -> Iterator[Finding]:
     """The bot speaks while its speech leaves the output, and at no other time."""
     chunks = [
         each
@@ -147,7 +147,7 @@ def _seconds(frame: OutputAudioRawFrame) -> float:
     return frame.num_frames / frame.sample_rate
 
 
-def syntheses_are_apart(told: Conversation) -> Iterator[Finding]:
+def syntheses_are_apart(told: Reading) -> Iterator[Finding]:
     """Between the brackets of a synthesis the output is given nothing of another, and words in the order of their times."""
     current: str | None = None
     epoch = 0
@@ -176,7 +176,7 @@ def syntheses_are_apart(told: Conversation) -> Iterator[Finding]:
                 pass
 
 
-def text_round_trip(told: Conversation) -> Iterator[Finding]:
+def text_round_trip(told: Reading) -> Iterator[Finding]:
     """What the model said in an answer that wasn't cut is what was spoken of it."""
     if not told.select(TTSTextFrame, at=told.assistant) or told.select(LLMConfigureOutputFrame):
         return
@@ -200,7 +200,7 @@ def text_round_trip(told: Conversation) -> Iterator[Finding]:
 
 
 def _whole_answers(
-    told: Conversation,
+    told: Reading,
 ) -> Iterator[tuple[Seen[LLMFullResponseStartFrame], Seen[LLMFullResponseEndFrame]]]:
     """Those that came to their end, at the assistant half."""
     starts = {each.frame.run_id: each for each in told.select(LLMFullResponseStartFrame, at=told.assistant)}
@@ -212,12 +212,12 @@ def _whole_answers(
             yield start, end
 
 
-def _is_disturbed(told: Conversation, start: float, end: float) -> bool:
+def _is_disturbed(told: Reading, start: float, end: float) -> bool:
     failures = [each.time for each in told.trace.failures] + [each.time for each in told.select(ErrorFrame)]
     return any(start <= time <= end for time in failures)
 
 
-def _words_of_run(told: Conversation, run_id: int | None) -> list[str] | None:
+def _words_of_run(told: Reading, run_id: int | None) -> list[str] | None:
     """What the model said in a run, where its text went first; None if that wasn't seen, or not all of it is spoken."""
     is_open = False
     text = ""
@@ -241,7 +241,7 @@ def _words_of_run(told: Conversation, run_id: int | None) -> list[str] | None:
     return list(words_of(text)) if text.strip() else None
 
 
-def _first_seq(told: Conversation, run_id: int | None, way: tuple[object, object]) -> int:
+def _first_seq(told: Reading, run_id: int | None, way: tuple[object, object]) -> int:
     return min(
         each.seq
         for each in told.select(LLMFullResponseStartFrame)

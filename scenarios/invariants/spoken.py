@@ -33,7 +33,7 @@ from ...channels import (
 )
 from ...turn.context_owner import FlushTimeout
 from ...turn.peer_messages import Park
-from .conversation import Conversation, Seen, Told, content_of
+from .reading import Reading, Seen, Told, content_of
 
 __all__: list[str] = []
 
@@ -63,7 +63,7 @@ def squeezed(text: str) -> str:
     return "".join(text.split())
 
 
-def channels(told: Conversation, started: type[Frame], stopped: type[Frame], *, by: str) -> Iterator[list[Seen[Frame]]]:
+def channels(told: Reading, started: type[Frame], stopped: type[Frame], *, by: str) -> Iterator[list[Seen[Frame]]]:
     """What an actor has sent of two kinds, for each who handles both: in one lane, so in the order of sending."""
     found: dict[tuple[object, ...], list[Seen[Frame]]] = {}
     for each in told.select(started, stopped, by=by):
@@ -74,7 +74,7 @@ def channels(told: Conversation, started: type[Frame], stopped: type[Frame], *, 
     yield from sees_both or sees_stops or found.values()
 
 
-def edges(told: Conversation, started: type[Frame], stopped: type[Frame], *, by: str) -> list[Edge]:
+def edges(told: Reading, started: type[Frame], stopped: type[Frame], *, by: str) -> list[Edge]:
     """The edges that an actor has sent, with the time at which each was first seen by anybody."""
     longest = max(channels(told, started, stopped, by=by), key=len, default=[])
     first: dict[tuple[int, int], float] = {}
@@ -92,7 +92,7 @@ def _numbered(those: Iterable[Seen[Frame]]) -> Iterator[tuple[Seen[Frame], tuple
         yield each, (id(each.frame), counts[at])
 
 
-def mutes(told: Conversation) -> list[tuple[float, float]]:
+def mutes(told: Reading) -> list[tuple[float, float]]:
     """From when to when the user was muted."""
     found: list[tuple[float, float]] = []
     for edge in edges(told, UserMuteStartedFrame, UserMuteStoppedFrame, by=told.user):
@@ -103,13 +103,13 @@ def mutes(told: Conversation) -> list[tuple[float, float]]:
     return found
 
 
-def is_realtime(told: Conversation) -> bool:
+def is_realtime(told: Reading) -> bool:
     """Whether what is said is written as a realtime service speaks, and not at the end of turns."""
     stopped = told.events("on_user_turn_stopped")
     return bool(told.select(Park, at=told.user)) or any(content_of(each.payload[-1]) is None for each in stopped)
 
 
-def said(told: Conversation) -> list[Said]:
+def said(told: Reading) -> list[Said]:
     """The final transcripts, in order. What was thrown away for a reason that the trace tells may be missing."""
     end = told.end_at(told.user)
     muted = mutes(told)
@@ -130,13 +130,13 @@ def said(told: Conversation) -> list[Said]:
     return found
 
 
-def typed(told: Conversation) -> list[Said]:
+def typed(told: Reading) -> list[Said]:
     """What the user has written."""
     those = told.select(InputTextRawFrame, at=told.user)
     return [Said(text, each.time, each.seq) for each in those if (text := squeezed(each.frame.text))]
 
 
-def heard(told: Conversation) -> list[Said]:
+def heard(told: Reading) -> list[Said]:
     """What of the bot's text has reached the assistant half, which is what was heard; in order.
 
     Text outside an answer that nobody spoke, and what came as the session was cancelled, may be missing.
@@ -195,7 +195,7 @@ class Written:
         return "user" in self.told.event.name
 
 
-def written(told: Conversation) -> list[Written]:
+def written(told: Reading) -> list[Written]:
     """What was written of either side, in the order of writing; without marks."""
     marks = [squeezed(each.frame.marker) for each in told.select(LLMMarkerFrame, at=told.assistant)]
     found: list[Written] = []
@@ -254,6 +254,6 @@ def mismatch(whole: str, pieces: Sequence[Said], *, is_cut_off: bool = False) ->
     return None if len(whole) in reached else Mismatch(None, whole[max(reached) :])
 
 
-def gave_up_the_flush(told: Conversation) -> bool:
+def gave_up_the_flush(told: Reading) -> bool:
     """Whether the user half has given up waiting for the other one: then it can't keep the order."""
     return bool(told.select(FlushTimeout, at=told.user))

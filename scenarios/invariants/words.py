@@ -21,7 +21,7 @@ from ...channels import (
 from ...turn.peer_messages import Flushed
 from .complaint import Finding
 from .context import rewritings
-from .conversation import Conversation
+from .reading import Reading
 from .spoken import (
     Mismatch,
     Said,
@@ -42,7 +42,7 @@ from .spoken import (
 __all__: list[str] = []
 
 
-def spoken_order(told: Conversation) -> Iterator[Finding]:
+def spoken_order(told: Reading) -> Iterator[Finding]:
     """Who began to speak first stands first, and what was cut off stands before what cut it off."""
     if gave_up_the_flush(told):
         return
@@ -51,7 +51,7 @@ def spoken_order(told: Conversation) -> Iterator[Finding]:
         yield from _nothing_before_the_flush(told)
 
 
-def _answers_before_their_replies(told: Conversation) -> Iterator[Finding]:
+def _answers_before_their_replies(told: Reading) -> Iterator[Finding]:
     """What was heard of the bot before a turn of the user began stands before what was said in that turn."""
     those = written(told)
     of_user = [each for each in those if each.is_of_user]
@@ -83,7 +83,7 @@ def _answers_before_their_replies(told: Conversation) -> Iterator[Finding]:
                 yield Finding(later.event.time, why, (each.event, later.event))
 
 
-def _all_said(told: Conversation) -> list[Said]:
+def _all_said(told: Reading) -> list[Said]:
     return sorted((*said(told), *typed(told)), key=lambda each: each.seq)
 
 
@@ -91,7 +91,7 @@ def _content(each: Written) -> str:
     return str(getattr(each.event.payload[0], "content", ""))
 
 
-def _nothing_before_the_flush(told: Conversation) -> Iterator[Finding]:
+def _nothing_before_the_flush(told: Reading) -> Iterator[Finding]:
     """From an interruption until all that it cut is written, nothing of the user is."""
     if not told.assistant or told.is_broken_off:
         return
@@ -110,7 +110,7 @@ def _nothing_before_the_flush(told: Conversation) -> Iterator[Finding]:
                 yield Finding(each.event.time, why, (each.event,))
 
 
-def every_transcript_once(told: Conversation) -> Iterator[Finding]:
+def every_transcript_once(told: Reading) -> Iterator[Finding]:
     """Each final transcript is part of one message of the user, in order, and nothing else is."""
     those = [each for each in written(told) if each.is_of_user]
     found = _mismatch(told, those, said(told))
@@ -126,7 +126,7 @@ def every_transcript_once(told: Conversation) -> Iterator[Finding]:
                 )
 
 
-def _mismatch(told: Conversation, those: list[Written], pieces: list[Said]) -> Mismatch | None:
+def _mismatch(told: Reading, those: list[Written], pieces: list[Said]) -> Mismatch | None:
     """What is typed is a message of its own, or part of what is said, before or behind words that came late."""
     by_hand = typed(told)
     whole = "".join(each.text for each in those)
@@ -147,7 +147,7 @@ def _mismatch(told: Conversation, those: list[Written], pieces: list[Said]) -> M
     return mismatch(rest, pieces, is_cut_off=told.is_broken_off)
 
 
-def _of(found: Mismatch, told: Conversation, who: str) -> Finding:
+def _of(found: Mismatch, told: Reading, who: str) -> Finding:
     there = f"there is {found.there[:60]!r}" if found.there else "there is nothing"
     if found.said is None:
         return Finding(told.ends_at, f"more was written than {who}: {found.there[:60]!r}")
@@ -155,7 +155,7 @@ def _of(found: Mismatch, told: Conversation, who: str) -> Finding:
     return Finding(found.said.time, why)
 
 
-def one_message_a_turn(told: Conversation) -> Iterator[Finding]:
+def one_message_a_turn(told: Reading) -> Iterator[Finding]:
     """A turn is written as one message, or as many as it was answered in; one without words isn't."""
     if is_realtime(told):
         return
@@ -183,7 +183,7 @@ def one_message_a_turn(told: Conversation) -> Iterator[Finding]:
             messages = []
 
 
-def heard_only(told: Conversation) -> Iterator[Finding]:
+def heard_only(told: Reading) -> Iterator[Finding]:
     """What is written of the bot is what was heard of it: all of that, in order, and nothing else."""
     those = [each for each in written(told) if not each.is_of_user]
     pieces = heard(told)
@@ -195,7 +195,7 @@ def heard_only(told: Conversation) -> Iterator[Finding]:
     yield from _lost(told)
 
 
-def _unheard(told: Conversation) -> Iterator[Finding]:
+def _unheard(told: Reading) -> Iterator[Finding]:
     """Words that the output let go on before their sound was played."""
     played: dict[str, list[tuple[float, float]]] = {}
     for sound in told.select(TTSAudioRawFrame, by=told.output):
@@ -215,7 +215,7 @@ def _unheard(told: Conversation) -> Iterator[Finding]:
             yield Finding.at(each, why)
 
 
-def _lost(told: Conversation) -> Iterator[Finding]:
+def _lost(told: Reading) -> Iterator[Finding]:
     """Words whose sound was played before an interruption, and that the output never let go on."""
     cancelled = min((each.time for each in told.select(CancelFrame)), default=math.inf)
     released = {id(each.frame) for each in told.select(TTSTextFrame, by=told.output)}
@@ -231,7 +231,7 @@ def _lost(told: Conversation) -> Iterator[Finding]:
                     yield Finding.at(word, f"it was heard, {played / 1e9:.3f} s of {context} were, and never went on")
 
 
-def muted_is_deaf(told: Conversation) -> Iterator[Finding]:
+def muted_is_deaf(told: Reading) -> Iterator[Finding]:
     """Nothing that a muted user says is written, nor begins a turn."""
     if told.select(EmulateUserStartedSpeakingFrame, at=told.user):
         return  # the application speaks for the user, which no mute keeps it from
@@ -249,7 +249,7 @@ def muted_is_deaf(told: Conversation) -> Iterator[Finding]:
             yield Finding.at(edge.delivery, "a turn of a muted user began")
 
 
-def no_words_no_message(told: Conversation) -> Iterator[Finding]:
+def no_words_no_message(told: Reading) -> Iterator[Finding]:
     """No message of the user is empty, and none is written that no words have come for."""
     pieces = _all_said(told)
     counts = itertools.count(1)

@@ -14,7 +14,7 @@ from ...turn.context_owner import FlushTimeout
 from ...turn.peer_messages import Commit, Flushed, Park, ResponseClosed, ResponseOpened
 from ...turn.user_half import WindowOver
 from .complaint import Finding
-from .conversation import Conversation
+from .reading import Reading
 from .spoken import is_realtime, written
 
 __all__: list[str] = []
@@ -33,7 +33,7 @@ ASSISTANT_IS_WRITTEN_AT = (
 )
 
 
-def realtime_write_points(told: Conversation) -> Iterator[Finding]:
+def realtime_write_points(told: Reading) -> Iterator[Finding]:
     """With a realtime service the user is written when an answer begins or ends, the bot when somebody speaks next."""
     if not is_realtime(told):
         return

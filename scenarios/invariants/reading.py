@@ -30,7 +30,7 @@ from ...channels import (
 from ...turn.peer_messages import Commit, Committed, Flushed, Park, ResponseClosed, ResponseOpened
 from ..trace import Trace
 
-__all__ = ["Conversation"]
+__all__ = ["Reading"]
 
 Lane = Literal["system", "ordered"]
 T = TypeVar("T")
@@ -81,7 +81,7 @@ class Told:
 
 
 @attrs.frozen
-class Conversation:
+class Reading:
     """A trace, and who is who in it."""
 
     trace: Trace
@@ -95,7 +95,7 @@ class Conversation:
     @classmethod
     def of(
         cls, trace: Trace, *, user: str | None = None, assistant: str | None = None, output: str | None = None
-    ) -> Conversation:
+    ) -> Reading:
         """Read a trace. Who isn't named is found by what it sends and is sent."""
         to_user = (Flushed, ResponseOpened, ResponseClosed, Commit, Park)
         return cls(
