@@ -34,6 +34,7 @@ kills:  ## the demo with an actor killed in each, side by side; each must still 
 	@scripts/setup offline
 	@$(BIN)/python scripts/kills.py
 
-mutants:  ## plant mistakes into copies of the runtime; the search must find each
+mutants:  ## plant mistakes into copies of runtime and turn layer; the searches must find each
 	@scripts/setup offline,silero,test
 	@$(BIN)/python -m tests.mutants
+	@$(BIN)/python -m tests.turn.mutants

@@ -63,8 +63,12 @@ def test_the_reference_is_up_to_date() -> None:
 
 @pytest.mark.parametrize("package", ["antiphon", *PACKAGES])
 def test_each_public_name_stands_in_the_reference(package: str) -> None:
-    text = "".join(reference.pages().values())
-    assert not [name for name in surface(ROOT / package / "__init__.py") if f"`{name}`" not in text]
+    pages = reference.pages()
+    text = "".join(pages.values())
+    names = [
+        name for name in surface(ROOT / package / "__init__.py") if f"{name}.md" not in pages
+    ]  # else it is a package
+    assert not [name for name in names if f"`{name}`" not in text]
 
 
 @pytest.mark.parametrize("folder", ["services", "transports"])

@@ -36,10 +36,12 @@ Search = Callable[[int, bool, Log], Iterable[str]]
 
 def _conversations(seed: int, direct: bool, log: Log) -> Iterator[str]:
     failures: list[Failure] = []
-    yield from complaints_about(seed, direct=direct, failures=failures)
-    if direct:
-        yield from complaints_about_kills(seed, direct=direct, failures=failures)
-    log.entries += failures
+    try:
+        yield from complaints_about(seed, direct=direct, failures=failures)
+        if direct:
+            yield from complaints_about_kills(seed, direct=direct, failures=failures)
+    finally:
+        log.entries += failures  # what shows that a mistake is miswritten counts, however early it was found
 
 
 SEARCHES: dict[str, Search] = {
@@ -74,7 +76,7 @@ def complaint_of(search: Search, seed: int, *, direct: bool) -> str | None:
     """What is wrong with one session, if anything."""
     log = Log()
     try:
-        found = next(iter(search(seed, direct, log)), None)
+        found = next(iter([*search(seed, direct, log)]), None)
     except BaseException as error:
         if isinstance(error, KeyboardInterrupt) or is_miswritten(error):
             raise

@@ -110,11 +110,11 @@ def bot_words(played: Played) -> Iterator[str]:
             yield f"heard: {word} is written {count} times"
     told = told_words(played)
     # Without times a word is cut by an estimate; what goes on in the very moment of a Cancel may be missing.
-    slack = (not played.conversation.word_times) + was_cancelled(played)
+    slack = 0 if played.conversation.word_times else 1
     missing = [word for word in told if played.ear.has_heard(word) and word not in written]
     unheard = [word for word in written if not played.ear.has_heard(word)]
     for of, lost in by_answer(missing).items():
-        if len(lost) > slack:
+        if len(lost) > slack + was_cancelled(played):
             yield f"heard: {lost} of {of} were heard, and aren't written"
     for of, more in by_answer(unheard).items():
         if len(more) > slack:
@@ -157,6 +157,8 @@ def runs(played: Played) -> Iterator[str]:
                 if frame.context.version in user_turns:
                     yield f"runs: run {frame.run_id} answers what another one answers already"
                 user_turns.add(frame.context.version)
+                if not any(message["role"] in ("user", "developer") for message in frame.context.messages[-1:]):
+                    yield f"runs: run {frame.run_id} answers words that it isn't shown"
             newest = max(newest, frame.run_id)
         elif isinstance(frame, LLMTextFrame) and each.sender is not None and each.sender.name == "llm":
             for word in words(frame.text):
