@@ -20,6 +20,7 @@ from ..channels.frames import (
     CancelWorkerFrame,
     EndFrame,
     EndWorkerFrame,
+    ErrorFrame,
     Frame,
     HeartbeatFrame,
     InterruptionFrame,
@@ -383,6 +384,8 @@ class Session:
                 self.lifecycle.begin_end(StopFrame())
             case CancelWorkerFrame():
                 self.begin_cancel(CancelFrame(frame.reason))
+            case ErrorFrame(fatal=True):
+                self.begin_cancel(CancelFrame(frame.error))
             case HeartbeatFrame():
                 self.watch.arrived(frame)
             case _:

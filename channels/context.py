@@ -45,7 +45,8 @@ class LLMContext:
     `context.messages[0]["role"]`.
     """
 
-    messages: tuple[FrozenDict, ...] = attrs.field(default=(), converter=_freeze_messages)
+    # Not hashed: whatever is sent to an actor is, and a context goes along in each turn. The version tells them apart.
+    messages: tuple[FrozenDict, ...] = attrs.field(default=(), converter=_freeze_messages, hash=False)
     """`{"role": "system" | "developer" | "user" | "assistant" | "tool", ...}`, oldest first."""
     tools: tuple[Any, ...] = attrs.field(default=(), converter=_freeze_tools)
     """What the model may call: JSON schemas, or whatever else the language model's service takes."""

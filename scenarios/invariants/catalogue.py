@@ -14,18 +14,12 @@ from .channels import (
     nobody_waits_in_a_circle,
     system_first,
 )
+from .clocks import idle_honesty, latency_sums, no_turn_for_ever
 from .complaint import Complaint, Invariant
 from .context import calls_have_outcomes, prefix, snapshots_are_well_formed, versions
 from .conversation import Conversation
 from .endings import nothing_is_left
-from .events import (
-    events_are_writes,
-    idle_honesty,
-    latency_sums,
-    no_turn_for_ever,
-    realtime_write_points,
-    recommended_once,
-)
+from .events import events_are_writes, recommended_once
 from .likeness import determinism, kill_safe, noise_is_nothing, same_as_cascade
 from .runs import no_unasked_run, one_live_run, settled_once
 from .speech import edges_alternate, speaking_is_sound, syntheses_are_apart, text_round_trip
@@ -37,6 +31,7 @@ from .words import (
     one_message_a_turn,
     spoken_order,
 )
+from .write_points import realtime_write_points
 
 __all__ = ["ALL", "check", "compare"]
 

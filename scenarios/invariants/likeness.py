@@ -25,9 +25,10 @@ def same_as_cascade(realtime: Conversation, cascade: Conversation) -> Iterator[F
 def kill_safe(killed: Conversation, calm: Conversation) -> Iterator[Finding]:
     """A half of the pair that dies and is back at once changes nothing: not the context, the runs, the events, the words.
 
-    The second is the same conversation without the kills. Says nothing where somebody came back later than at once.
+    The second is the same conversation without the kills. Says nothing where somebody came back later than at once, or
+    died of the end itself, from which nobody comes back.
     """
-    if killed.is_delayed:
+    if killed.is_delayed or killed.is_broken_off:
         return
     yield from _same_context(killed, calm)
     yield from _same("runs", killed, _runs(killed), _runs(calm))
@@ -58,13 +59,28 @@ def noise_is_nothing(disturbed: Conversation, calm: Conversation) -> Iterator[Fi
 
 
 def _same_context(one: Conversation, other: Conversation) -> Iterator[Finding]:
-    mine, its = (each.context.messages if each.context is not None else () for each in (one, other))
+    mine, its = (_by_instant(each) for each in (one, other))
     yield from _same("messages", one, mine, its)
 
 
+def _by_instant(told: Conversation) -> list[object]:
+    """The messages in the end. Those of one instant may come from two who know nothing of each other, so they are sorted."""
+    messages = told.context.messages if told.context is not None else ()
+    written: dict[float, list[str]] = {}
+    for place, message in enumerate(messages):
+        seen = (each.time for each in told.versions if len(each.context.messages) > place)
+        written.setdefault(round(min(told.ends_at, *seen), 6), []).append(repr(message))
+    return [text for texts in written.values() for text in sorted(texts)]
+
+
 def _same_events(one: Conversation, other: Conversation) -> Iterator[Finding]:
+    """By their names: what happens in two places at one instant is told in either order."""
     mine, its = (
-        [(each.event.address.name, each.event.name, each.event.payload) for each in told.told] for told in (one, other)
+        sorted(
+            ((each.event.address.name, each.event.name, each.event.payload) for each in told.told),
+            key=lambda each: each[:2],
+        )
+        for told in (one, other)
     )
     yield from _same("events", one, mine, its)
 
@@ -73,7 +89,7 @@ def _runs(told: Conversation) -> list[object]:
     found: dict[int, object] = {}
     for each in told.select(LLMContextFrame, by=told.user):
         if each.frame.run_id is not None:
-            found.setdefault(each.frame.run_id, each.frame.context.messages)
+            found.setdefault(each.frame.run_id, sorted(map(repr, each.frame.context.messages)))
     return list(found.items())
 
 

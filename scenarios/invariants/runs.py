@@ -27,7 +27,7 @@ from ...turn.call_entries import CANCELLED, IN_PROGRESS, result_text
 from ...turn.peer_messages import Edit, ResponseClosed, RunWanted
 from .complaint import Finding
 from .context import rewritings
-from .conversation import Conversation, Seen, content_of
+from .conversation import ENDS, Conversation, Seen, content_of
 from .spoken import is_realtime, squeezed
 
 __all__: list[str] = []
@@ -92,7 +92,7 @@ def one_live_run(told: Conversation) -> Iterator[Finding]:
     """The model works on one run at a time; their ids grow, and text stands between the brackets of its run."""
     given: dict[str, list[Seen[LLMContextFrame]]] = {}
     for each in told.select(LLMContextFrame, by=told.user):
-        if each.frame.run_id is not None and each.receiver.name != told.user:
+        if each.frame.run_id is not None and each.receiver.name not in (told.user, *ENDS):
             given.setdefault(each.receiver.name, []).append(each)
     for model, runs in given.items():
         for one, other in itertools.pairwise(runs):

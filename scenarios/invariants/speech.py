@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from ...channels import (
     BotBackchannelFrame,
@@ -12,12 +12,14 @@ from ...channels import (
     BotStoppedSpeakingFrame,
     ErrorFrame,
     Frame,
+    InterruptionFrame,
     LLMConfigureOutputFrame,
     LLMFullResponseEndFrame,
     LLMFullResponseStartFrame,
     LLMRunCancelFrame,
     LLMTextFrame,
     OutputAudioRawFrame,
+    OutputPauseFrame,
     SpeechOutputAudioRawFrame,
     TTSAudioRawFrame,
     TTSSpeakFrame,
@@ -118,12 +120,14 @@ def speaking_is_sound(told: Conversation) -> Iterator[Finding]:
         is_speech = isinstance(each.frame, TTSAudioRawFrame)
         if is_speech and not any(start <= each.time + 1e-6 and each.time <= stop + LATENESS for start, stop in spans):
             yield Finding.at(each, "speech left while the bot wasn't said to speak")
+    cuts = [each.time for each in told.select(InterruptionFrame, OutputPauseFrame, at=told.output)]
     for start, stop in spans:
         inside = [each for each in chunks if start - 1e-6 <= each.time <= stop + LATENESS]
         ends = [start, *(each.time + _seconds(each.frame) for each in inside)]
         begins = [*(each.time for each in inside), min(stop, told.ends_at)]
         for end, begin in zip(ends, begins, strict=True):
-            if begin - end > FALLBACK + LATENESS:
+            cut = min((time for time in cuts if end - LATENESS < time < begin), default=math.inf)
+            if begin - end > FALLBACK + LATENESS or begin - max(end, cut) > LATENESS:
                 yield Finding(
                     end, f"the bot was said to speak from {start:.3f} s on, and no sound left until {begin:.3f} s"
                 )
@@ -131,7 +135,7 @@ def speaking_is_sound(told: Conversation) -> Iterator[Finding]:
             yield Finding(start, f"the bot was said to speak from {start:.3f} s to {stop:.3f} s, and no sound left")
 
 
-def _are_held_up(chunks: list[Seen[OutputAudioRawFrame]]) -> bool:
+def _are_held_up(chunks: Sequence[Seen[OutputAudioRawFrame]]) -> bool:
     """Whether somebody behind the output took sound in heaps: then when it was played can't be told."""
     return any(
         one.time == other.time and one.frame is not other.frame and one.receiver == other.receiver

@@ -16,7 +16,6 @@ from ...channels import (
     AggregatedTextFrame,
     CancelFrame,
     EagerTranscriptionFrame,
-    ErrorFrame,
     Frame,
     HeardFrame,
     InputTextRawFrame,
@@ -32,6 +31,7 @@ from ...channels import (
     UserMuteStartedFrame,
     UserMuteStoppedFrame,
 )
+from ...turn.context_owner import FlushTimeout
 from ...turn.peer_messages import Park
 from .conversation import Conversation, Seen, Told, content_of
 
@@ -254,8 +254,6 @@ def mismatch(whole: str, pieces: Sequence[Said], *, is_cut_off: bool = False) ->
     return None if len(whole) in reached else Mismatch(None, whole[max(reached) :])
 
 
-def flush_failed(told: Conversation) -> Iterator[ErrorFrame]:
-    """The user half has given up waiting for the other one: then it can't keep the order."""
-    for each in told.select(ErrorFrame, by=told.user):
-        if str(each.frame.processor) == told.user and "swallowed HeardFrame" in each.frame.error:
-            yield each.frame
+def gave_up_the_flush(told: Conversation) -> bool:
+    """Whether the user half has given up waiting for the other one: then it can't keep the order."""
+    return bool(told.select(FlushTimeout, at=told.user))

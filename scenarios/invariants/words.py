@@ -18,7 +18,6 @@ from ...channels import (
     UserStartedSpeakingFrame,
     UserStoppedSpeakingFrame,
 )
-from ...turn.context_owner import FlushTimeout
 from ...turn.peer_messages import Flushed
 from .complaint import Finding
 from .context import rewritings
@@ -29,7 +28,7 @@ from .spoken import (
     Written,
     edges,
     first_of,
-    flush_failed,
+    gave_up_the_flush,
     heard,
     is_realtime,
     mismatch,
@@ -45,7 +44,7 @@ __all__: list[str] = []
 
 def spoken_order(told: Conversation) -> Iterator[Finding]:
     """Who began to speak first stands first, and what was cut off stands before what cut it off."""
-    if any(flush_failed(told)):
+    if gave_up_the_flush(told):
         return
     yield from _answers_before_their_replies(told)
     if not is_realtime(told):
@@ -104,7 +103,7 @@ def _nothing_before_the_flush(told: Conversation) -> Iterator[Finding]:
         )
         for each in written(told):
             cause = each.told.cause
-            if not each.is_of_user or cause is None or isinstance(cause.frame, FlushTimeout):
+            if not each.is_of_user or cause is None:
                 continue
             if cut.seq < cause.seq < end:
                 why = f"{_content(each)!r} was written before what the interruption {cut.frame.epoch} had cut"
@@ -128,20 +127,24 @@ def every_transcript_once(told: Conversation) -> Iterator[Finding]:
 
 
 def _mismatch(told: Conversation, those: list[Written], pieces: list[Said]) -> Mismatch | None:
-    """What is typed is a message of its own, or part of what is said."""
+    """What is typed is a message of its own, or part of what is said, before or behind words that came late."""
+    by_hand = typed(told)
     whole = "".join(each.text for each in those)
-    with_typed = sorted((*pieces, *typed(told)), key=lambda each: each.seq)
+    with_typed = sorted((*pieces, *by_hand), key=lambda each: each.seq)
     found = mismatch(whole, with_typed, is_cut_off=told.is_broken_off)
-    if found is None or not typed(told):
+    if found is None or not by_hand:
         return found
-    left = Counter(each.text for each in typed(told))
-    spoken = ""
+    left = Counter(each.text for each in by_hand)
+    spoken: list[str] = []
     for each in those:
         if left[each.text] > 0:
             left[each.text] -= 1
         else:
-            spoken += each.text
-    return mismatch(spoken, pieces, is_cut_off=told.is_broken_off)
+            spoken.append(each.text)
+    rest = "".join(spoken)
+    for text in left.elements():
+        rest = rest.replace(text, "", 1)
+    return mismatch(rest, pieces, is_cut_off=told.is_broken_off)
 
 
 def _of(found: Mismatch, told: Conversation, who: str) -> Finding:

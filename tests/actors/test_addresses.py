@@ -411,7 +411,7 @@ def test_a_timer_in_the_past_is_refused() -> None:
 
 
 @both
-@pytest.mark.rule("AD4")
+@pytest.mark.rule("AD4", "B13")
 def test_messages_and_timers_make_deliveries_without_direction(direct: bool) -> None:
     trace = play(Pipeline(Clocks(), Tells(Address("clocks"))), [Order("a 1")], direct=direct)
     (timer,) = (each for each in trace.deliveries if isinstance(each.frame, Ask))

@@ -92,7 +92,7 @@ def test_a_frame_that_goes_up_leaves_at_the_source(direct: bool) -> None:
 
 
 @both
-@pytest.mark.rule("DL1")
+@pytest.mark.rule("DL1", "B13")
 def test_deliveries_are_numbered_in_the_order_in_which_handlers_begin(direct: bool) -> None:
     trace = play(Pipeline(Passes(), Slow(), Passes()), [(Note("1"), Alarm("2"), Note("3"))], direct=direct)
     numbers = [each.seq for each in trace.deliveries]
@@ -232,7 +232,7 @@ def test_a_system_handler_cannot_overtake_the_frames_of_a_plain_one_beyond_the_b
 
 
 @both
-@pytest.mark.rule("DL9")
+@pytest.mark.rule("DL9", "B6")
 def test_both_sends_down_first_then_up(direct: bool) -> None:
     trace = play(Pipeline(Obeys(lambda frame: Both(Note(frame.text)))), [Order("x")], direct=direct)
     assert [each.receiver.name for each in trace.deliveries if each.frame == Note("x")] == ["sink", "source"]

@@ -404,7 +404,7 @@ async def bring_there(session: Session, stuck: Stuck, senders: trio.Nursery) -> 
 @both
 @each_way
 @each_situation
-@pytest.mark.rule("LC3", "LC4")
+@pytest.mark.rule("LC3", "LC4", "B48")
 def test_however_a_session_is_ended_it_has_ended_within_the_graces(way: Way, stuck: Stuck, direct: bool) -> None:
     for seed, ending in enumerate(endings(way, stuck, direct)):
         took = ending.since_progress if way.drains else ending.took
@@ -414,7 +414,7 @@ def test_however_a_session_is_ended_it_has_ended_within_the_graces(way: Way, stu
 @both
 @each_way
 @each_situation
-@pytest.mark.rule("LC4")
+@pytest.mark.rule("LC4", "B46")
 def test_its_outcome_is_what_was_asked_for_and_the_last_that_is_told(way: Way, stuck: Stuck, direct: bool) -> None:
     expected = "ended" if way.begins_draining and stuck.drains_at_once else way.outcome
     for seed, ending in enumerate(endings(way, stuck, direct)):

@@ -99,7 +99,7 @@ WAYS: list[Callable[[], Effects]] = [
 
 
 @both
-@pytest.mark.rule("IN1")
+@pytest.mark.rule("IN1", "B21")
 @pytest.mark.parametrize("how", WAYS)
 def test_an_interruption_reaches_each_actor_once_whoever_asks_and_however(
     how: Callable[[], Effects], direct: bool
@@ -112,7 +112,7 @@ def test_an_interruption_reaches_each_actor_once_whoever_asks_and_however(
 
 
 @both
-@pytest.mark.rule("IN1")
+@pytest.mark.rule("IN1", "B21")
 @pytest.mark.parametrize("way", [InterruptionFrame(), Alarm("interrupt")])
 def test_an_interruption_cuts_drops_and_tells_in_one_step(way: Frame, direct: bool) -> None:
     pipeline = Pipeline(Cuts(), child(Slow(), max_buffer=8), Forgets())
@@ -147,7 +147,7 @@ class PassesItOn(Actor):
 
 
 @both
-@pytest.mark.rule("IN1", "IN6")
+@pytest.mark.rule("IN1", "IN6", "B21")
 @pytest.mark.parametrize("how", [lambda frame: frame, Down, Up, lambda frame: None, lambda frame: Interrupt()])
 def test_nobody_passes_an_interruption_on_and_nobody_can_swallow_it(
     how: Callable[[Frame], Effects], direct: bool
@@ -470,7 +470,7 @@ async def test_what_waits_at_an_open_end_is_dropped_by_an_interruption(
 
 
 @both
-@pytest.mark.rule("IN3")
+@pytest.mark.rule("IN3", "B25")
 def test_a_frame_whose_sender_waits_for_room_dies_with_its_turn(direct: bool) -> None:
     pipeline = Pipeline(Waits(), child(Slow(seconds=10), max_buffer=1))
     trace = play(pipeline, [Order("x"), Sleep(1), InterruptionFrame()], direct=direct)
@@ -515,7 +515,7 @@ def test_a_message_is_never_refused_and_its_handler_works_at_the_current_epoch(d
 
 
 @both
-@pytest.mark.rule("IN3", "IN3a")
+@pytest.mark.rule("IN3", "IN3a", "B25", "B25b")
 @pytest.mark.parametrize(
     ("effect", "arrives"), [(Note("x"), False), (Kept("x"), True), (Immune(Note("x")), True), (Alarm("x"), True)]
 )
@@ -541,7 +541,7 @@ class SaysLate(Actor):
 
 
 @both
-@pytest.mark.rule("IN4", "IN3a")
+@pytest.mark.rule("IN4", "IN3a", "B25b")
 def test_no_frame_of_the_new_epoch_is_begun_before_the_interruption_is_handled(direct: bool) -> None:
     trace = play(Pipeline(Cuts(), SlowToForget()), [Alarm("cut"), (Note("1"), Kept("2"))], direct=direct)
     begun = [(each.frame, each.time) for each in trace.deliveries if each.receiver.name == "slow_to_forget"]
@@ -614,7 +614,7 @@ class Retells(Actor):
 
 
 @both
-@pytest.mark.rule("IN5")
+@pytest.mark.rule("IN5", "A3")
 def test_immunity_is_not_inherited(direct: bool) -> None:
     script: list[Item] = [Note("busy"), Kept("x"), Order("y"), InterruptionFrame()]
     trace = play(Pipeline(Retells(), Slow(), Passes(), Slow()), script, direct=direct)
@@ -623,7 +623,7 @@ def test_immunity_is_not_inherited(direct: bool) -> None:
 
 
 @both
-@pytest.mark.rule("IN5")
+@pytest.mark.rule("IN5", "A3")
 def test_one_delivery_can_be_immune_by_itself(direct: bool) -> None:
     trace = play(Pipeline(Retells(), Slow()), [Note("busy"), Order("y"), InterruptionFrame()], direct=direct)
     assert texts(trace.down) == ["y"]

@@ -37,7 +37,7 @@ class Splits(Actor):
 
 
 @both
-@pytest.mark.rule("CH1")
+@pytest.mark.rule("CH1", "B1")
 def test_frames_of_one_sender_stay_in_order_in_each_lane(direct: bool) -> None:
     script = tuple(kind(str(number)) for number in range(5) for kind in (Note, Alarm))
     trace = play(Pipeline(Passes(), Slow(seconds=0.1), Passes()), [script], direct=direct)
@@ -46,14 +46,14 @@ def test_frames_of_one_sender_stay_in_order_in_each_lane(direct: bool) -> None:
 
 
 @both
-@pytest.mark.rule("CH1")
+@pytest.mark.rule("CH1", "B2")
 def test_a_system_frame_overtakes_an_ordered_one_that_waits(direct: bool) -> None:
     trace = play(Pipeline(Slow(), Passes()), [(Note("first"), Note("second"), Alarm("fire"))], direct=direct)
     assert texts(trace.down) == ["fire", "first", "second"]
 
 
 @both
-@pytest.mark.rule("CH1")
+@pytest.mark.rule("CH1", "B1")
 async def test_frames_up_and_down_share_the_ordered_lane_in_order_of_arrival(
     direct: bool, autojump_clock: trio.testing.MockClock
 ) -> None:
@@ -101,7 +101,7 @@ class Chatters(Actor):
 
 
 @both
-@pytest.mark.rule("CH2", "CH3")
+@pytest.mark.rule("CH2", "CH3", "B7")
 def test_the_bound_counts_only_what_goes_down(direct: bool) -> None:
     trace = play(Pipeline(child(Slow(), max_buffer=1), Chatters()), [], direct=direct)
     (done,) = (each for each in trace.deliveries if each.receiver.name == "sink" and texts([each.frame]))
@@ -155,7 +155,7 @@ class Pours(Actor):
 
 
 @both
-@pytest.mark.rule("CH3")
+@pytest.mark.rule("CH3", "B7")
 @pytest.mark.parametrize(
     ("where", "first", "time"),
     [
@@ -367,7 +367,7 @@ class Cuts(Actor):
 
 
 @both
-@pytest.mark.rule("CH5")
+@pytest.mark.rule("CH5", "B8")
 @pytest.mark.parametrize(
     ("reason", "script", "dropped"),
     [
@@ -387,7 +387,7 @@ def test_what_is_dropped_says_why(reason: str, script: list[Item], dropped: list
 
 
 @both
-@pytest.mark.rule("CH5")
+@pytest.mark.rule("CH5", "B8")
 def test_each_frame_is_handled_once_or_dropped_once(direct: bool) -> None:
     script: list[Item] = [
         Note("1"),

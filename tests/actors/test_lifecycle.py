@@ -192,7 +192,7 @@ class Lives(Actor):
 
 
 @both
-@pytest.mark.rule("LC2")
+@pytest.mark.rule("LC2", "B40")
 def test_lifespans_enter_together_start_comes_in_order_and_they_leave_in_reverse(direct: bool) -> None:
     log: list[tuple[str, str, float]] = []
     pipeline = Pipeline(
@@ -236,7 +236,7 @@ def test_an_actor_that_fails_at_its_end_or_is_given_up_leaves_its_lifespan_too(d
 
 
 @both
-@pytest.mark.rule("LC2")
+@pytest.mark.rule("LC2", "B4")
 def test_frames_wait_until_the_lifespan_has_entered_and_start_comes_first(direct: bool) -> None:
     log: list[tuple[str, str, float]] = []
     pipeline = Pipeline(Lives(log.append, name="quick"), Lives(log.append, enter=1.0, name="slow"))
@@ -377,7 +377,7 @@ def test_end_waits_for_handlers_for_the_system_lane_and_for_tasks(work: Frame, d
 
 
 @both
-@pytest.mark.rule("LC3")
+@pytest.mark.rule("LC3", "B41")
 @pytest.mark.parametrize("work", [Order("100"), Alarm("100"), Note("100")])
 def test_an_actor_that_finishes_nothing_for_its_grace_is_ended(work: Frame, direct: bool) -> None:
     trace = play(Pipeline(child(Busy(), grace=2.0), Passes()), [work, Sleep(1), EndFrame()], direct=direct)

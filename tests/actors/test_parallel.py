@@ -133,7 +133,7 @@ class Asks(Actor):
 
 
 @both
-@pytest.mark.rule("PA1")
+@pytest.mark.rule("PA1", "B11")
 @pytest.mark.parametrize("passes", [Passes, PassesLater])
 def test_each_branch_gets_each_frame_in_order(passes: type[Actor], direct: bool) -> None:
     pipeline = Pipeline(Parallel(*(Pipeline(passes(name=name), Passes()) for name in "abc")))
@@ -271,7 +271,7 @@ async def test_an_open_end_behind_branches_slows_the_source(
 
 @both
 @KINDS
-@pytest.mark.rule("PA2")
+@pytest.mark.rule("PA2", "B11")
 def test_what_passes_through_several_branches_comes_out_once(kind: type[Any], direct: bool) -> None:
     parallel = Parallel(Pipeline(), Pipeline(Nothing()), Pipeline(Passes()), Pipeline(PassesLater(), Passes()))
     trace = play(Pipeline(parallel, Passes(name="behind")), [kind("x")], direct=direct)
@@ -436,7 +436,7 @@ class SendsOnByATask(Actor):
 
 
 @both
-@pytest.mark.rule("PA3")
+@pytest.mark.rule("PA3", "B11")
 def test_a_system_frame_leaves_when_it_first_arrives(direct: bool) -> None:
     pipeline = Pipeline(Parallel(Pipeline(SlowAlarm()), Pipeline(Passes())))
     trace = play(pipeline, [Alarm("x"), Sleep(5)], direct=direct)
@@ -477,7 +477,7 @@ class Starts(Actor):
 
 
 @both
-@pytest.mark.rule("PA3")
+@pytest.mark.rule("PA3", "B11")
 def test_start_enters_all_branches_and_leaves_with_the_first(direct: bool) -> None:
     quick, slow = Starts(name="quick"), Starts(starting=2.0, name="slow")
     pipeline = Pipeline(Parallel(Pipeline(slow), Pipeline(quick)), Starts(name="behind"))
@@ -516,7 +516,7 @@ def test_start_comes_before_anything_else_everywhere(where: str, direct: bool) -
 
 
 @both
-@pytest.mark.rule("PA3", "LC3")
+@pytest.mark.rule("PA3", "LC3", "B11")
 @pytest.mark.parametrize("kind", [EndFrame, StopFrame])
 def test_the_end_leaves_when_each_branch_has_let_it_out(kind: type[Frame], direct: bool) -> None:
     branches = [Pipeline(child(Slow(seconds=seconds), grace=9.0)) for seconds in (1.0, 3.0)]
@@ -528,7 +528,7 @@ def test_the_end_leaves_when_each_branch_has_let_it_out(kind: type[Frame], direc
 
 
 @both
-@pytest.mark.rule("PA3", "LC4")
+@pytest.mark.rule("PA3", "LC4", "B11")
 @pytest.mark.parametrize("frame", [Note("x"), Order("x"), Alarm("x")])
 def test_the_end_waits_no_longer_than_the_grace_for_a_branch_that_blocks(frame: Frame, direct: bool) -> None:
     pipeline = Pipeline(Parallel(Pipeline(child(Blocks(), grace=2.0), Passes()), Pipeline(Passes())))
@@ -564,7 +564,7 @@ class FailsAtEnd(Actor):
 
 
 @both
-@pytest.mark.rule("PA3", "LC1")
+@pytest.mark.rule("PA3", "LC1", "B11")
 def test_the_end_passes_a_branch_that_is_gone_or_fails_at_its_end(direct: bool) -> None:
     gone = Pipeline(child(Does(fail), restart="temporary"))
     done = Pipeline(child(Does(lambda frame: Finish()), restart="transient"))

@@ -27,7 +27,7 @@ from antiphon import (
     state,
 )
 from antiphon.actors import Effects
-from antiphon.channels import ErrorFrame, Frame, StartFrame, TextFrame
+from antiphon.channels import CancelFrame, ErrorFrame, FatalErrorFrame, Frame, StartFrame, TextFrame
 from antiphon.scenarios import Item, Kill, Sleep, Trace, play
 from tests.actors.notes import Alarm, Ask, Kept, Note, Order, Passes, both, texts
 
@@ -293,7 +293,7 @@ def test_an_async_handler_that_has_done_something_loses_its_frame_as_partial(wha
 
 
 @both
-@pytest.mark.rule("SU4")
+@pytest.mark.rule("SU4", "B12")
 def test_a_second_failure_on_a_frame_drops_it_as_poison(direct: bool) -> None:
     trace = play(Pipeline(Fragile(Times(99, "b"))), [(Note("a"), Note("b"), Note("c"))], direct=direct)
     assert texts(frame for frame in trace.handled_by("fragile") if isinstance(frame, Note)) == list("abbc")
@@ -512,7 +512,7 @@ def test_time_in_backoff_is_no_quiet_time(direct: bool) -> None:
 
 
 @both
-@pytest.mark.rule("SU7")
+@pytest.mark.rule("SU7", "B47")
 def test_what_nobody_can_hold_ends_the_session_with_actor_frame_and_first_cause(direct: bool) -> None:
     pipeline = Pipeline(Passes(), Fragile(always), max_restarts=1)
     trace = play(pipeline, [Note("first"), Note("second"), Note("third")], direct=direct)
@@ -535,6 +535,36 @@ async def test_the_failure_is_raised_out_of_the_session_and_its_block_is_cancell
     with pytest.raises(ExceptionGroup, match=r"fragile.*Note\(text='x'\)") as raised:
         await converse()
     assert raised.group_contains(Crash, match="x")
+
+
+@both
+@pytest.mark.rule("SU7", "B47")
+@pytest.mark.parametrize("error", [FatalErrorFrame("no line"), ErrorFrame("no line", fatal=True)])
+def test_an_error_that_says_it_is_fatal_cancels_the_session(error: Frame, direct: bool) -> None:
+    trace = play(Pipeline(SeesErrors(), Reports(error)), [Note("x"), Sleep(1), Note("late")], direct=direct)
+    assert trace.ended == "cancelled"
+    assert trace.handled_by("sees_errors") == (error,)
+    assert [each.frame for each in trace.deliveries if each.receiver.name == "sink"][-1] == CancelFrame("no line")
+    assert trace.handled_by("reports") == (Note("x"),)
+
+
+@both
+@pytest.mark.rule("B47")
+def test_an_error_that_does_not_say_so_ends_nothing(direct: bool) -> None:
+    script: list[Item] = [Note("x"), Sleep(1), Note("y")]
+    trace = play(Pipeline(Reports(ErrorFrame("no line"))), script, direct=direct)
+    assert trace.handled_by("reports") == (Note("x"), Note("y"))
+
+
+@actor
+class Reports(Actor):
+    """Tells of an error at each note."""
+
+    error: Frame
+
+    @on(Note)
+    def report(self, frame: Note) -> Effects:
+        return Up(self.error)
 
 
 @both
@@ -686,7 +716,7 @@ async def test_a_session_ends_well_during_a_restart(
 
 
 @both
-@pytest.mark.rule("SU10")
+@pytest.mark.rule("SU10", "B12")
 def test_each_failure_makes_one_error_frame_upstream_from_the_failed_place(direct: bool) -> None:
     pipeline = Pipeline(SeesErrors(), Fragile(Times(1)), SeesErrors())
     trace = play(pipeline, [Note("x")], direct=direct)

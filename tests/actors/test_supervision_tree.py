@@ -675,7 +675,7 @@ def test_to_finish_with_the_end_is_no_failure(last: type[Frame], direct: bool) -
 
 
 @both
-@pytest.mark.rule("SU7")
+@pytest.mark.rule("SU7", "B47")
 def test_by_default_a_failure_that_nobody_holds_ends_the_session_with_its_story(direct: bool) -> None:
     trace = run(Pipeline(Keeps(("x",)), max_restarts=0), [Note("x"), Note("y")], on_failure="end", direct=direct)
     assert isinstance(trace.ended, ExceptionGroup)
@@ -683,7 +683,7 @@ def test_by_default_a_failure_that_nobody_holds_ends_the_session_with_its_story(
 
 
 @both
-@pytest.mark.rule("SU7")
+@pytest.mark.rule("SU7", "B47")
 def test_on_failure_cancel_cancels_the_session_and_raises_nothing(direct: bool) -> None:
     trace = run(Pipeline(Keeps(("x",)), max_restarts=0), [Note("x"), Note("y")], on_failure="cancel", direct=direct)
     assert trace.ended == "cancelled"
@@ -691,7 +691,7 @@ def test_on_failure_cancel_cancels_the_session_and_raises_nothing(direct: bool) 
 
 
 @both
-@pytest.mark.rule("SU7", "CH5")
+@pytest.mark.rule("SU7", "CH5", "B47")
 def test_on_failure_continue_goes_on_without_the_actor_and_drops_what_it_alone_would_handle(direct: bool) -> None:
     pipeline = Pipeline(*keeps("a"), Keeps(("x",), name="b"), Passes(), max_restarts=0)
     script: list[Item] = [Note("w"), (Note("x"), Note("y")), Order("z"), Note("!"), To(Address("b"), Ask("?"))]

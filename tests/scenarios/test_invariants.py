@@ -33,6 +33,8 @@ from antiphon.channels import (
     UserBotLatencyMetricsData,
     UserMuteStartedFrame,
     UserMuteStoppedFrame,
+    UserStartedSpeakingFrame,
+    UserStoppedSpeakingFrame,
     VADUserStartedSpeakingFrame,
     VADUserStoppedSpeakingFrame,
 )
@@ -214,13 +216,13 @@ def test_a_real_conversation_breaks_none(conversation: Callable[[bool], Trace], 
 
 @pytest.mark.parametrize("name", ["user", "assistant", "llm", "tts", "output"])
 def test_no_kill_breaks_one(name: str) -> None:
-    for number in seeds(12, each_counts=20):
-        trace = run([Kill(name, at=2 + 7 * number), *RICH], seed=number)
+    for number in seeds(5, each_counts=20):
+        trace = run([Kill(name, at=3 + 17 * number), *RICH], seed=number)
         assert invariants.check(trace) == (), number
 
 
 def test_kills_of_both_halves_with_delays_break_none() -> None:
-    for seed in seeds(10, each_counts=20):
+    for seed in seeds(7, each_counts=20):
         script: list[Item] = []
         for place, item in enumerate(RICH):
             script.append(item)
@@ -445,7 +447,9 @@ BROKEN: list[Any] = [
     pytest.param(
         11,
         rich,
-        lambda t: swapped(t, lambda each: is_at("source", ContextCommittedFrame)(each)),
+        lambda t: swapped(
+            t, lambda e: is_at("source", UserStartedSpeakingFrame)(e) or is_at("source", UserStoppedSpeakingFrame)(e)
+        ),
         id="11-twins",
     ),
     pytest.param(12, greeting, twin_late, marks=pytest.mark.rule("V12")),
@@ -479,6 +483,16 @@ BROKEN: list[Any] = [
     pytest.param(18, barge_in, lambda t: without(t, is_any(BotStoppedSpeakingFrame)), marks=pytest.mark.rule("V18")),
     pytest.param(19, greeting, lambda t: without(t, is_any(BotStartedSpeakingFrame)), marks=pytest.mark.rule("V19")),
     pytest.param(19, barge_in, lambda t: without(t, lambda each: played(each) and each.time < 2), id="19-silent"),
+    pytest.param(
+        19,
+        barge_in,
+        lambda t: moved(
+            t,
+            lambda each: is_any(BotStoppedSpeakingFrame)(each) and each.time < 2,
+            behind=is_at("user", TranscriptionFrame, text="Wait"),
+        ),
+        id="19-cut",
+    ),
     pytest.param(
         20,
         greeting,

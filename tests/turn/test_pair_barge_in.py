@@ -138,7 +138,7 @@ def test_the_users_words_and_what_is_to_be_done_survive_and_answers_do_not(direc
     assert [text for _, text in written(trace)] == ["note", "kept too"]
 
 
-@pytest.mark.rule("B24", "A5", "E39")
+@pytest.mark.rule("B24", "A5", "E39", "A3")
 @both
 def test_speech_that_must_be_heard_is_heard_and_written_whole(direct: bool) -> None:
     pair = pair_of()

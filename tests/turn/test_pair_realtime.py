@@ -32,7 +32,7 @@ from antiphon.channels import (
     UserStartedSpeakingFrame,
     UserStoppedSpeakingFrame,
 )
-from antiphon.scenarios import Item, Sleep, Trace, play
+from antiphon.scenarios import Item, Kill, Sleep, Trace, play
 from antiphon.turn import (
     AssistantHalf,
     ExternalUserTurnStrategies,
@@ -489,3 +489,38 @@ def test_cascade_writes_are_those_of_a_cascade(direct: bool) -> None:
     assert written(one) == written(other)
     assert one.events == other.events
     assert runs(one) == runs(other)
+
+
+# ---- kills
+
+
+SPOKEN: list[object] = [
+    *[START, STOP, RS, X("Sure"), Sleep(0.2), T("Can you"), Sleep(0.1), START, T("help?"), Sleep(1), X(" yes"), RE],
+    *[Sleep(1), announced(), in_progress(), STOP, RS, X("Well"), result_of(), Sleep(0.1), InterruptionFrame()],
+    *[Sleep(0.1), T("and"), InputTextRawFrame("typed"), RS, X("There"), RE, Sleep(3), EndFrame()],
+]
+"""Late words, a cut by voice, a call, a cut by the application, typed text, and an end."""
+SWITCHED: list[object] = [
+    *[START, final("hi"), REALTIME, STOP, Sleep(2), *replied("Hello"), *said("more"), Sleep(1), RS, X("yes"), RE],
+    *[T("ok"), Sleep(2), EndFrame()],
+]
+
+
+@pytest.mark.parametrize(("script", "mode"), [(SPOKEN, F_F), (SWITCHED, "auto")], ids=["spoken", "switched"])
+@pytest.mark.parametrize("half", ["user", "assistant"])
+@pytest.mark.rule("K20")
+@both
+def test_a_kill_at_any_moment_changes_nothing(script: list[object], mode: Any, half: str, direct: bool) -> None:
+    whole = realtime(script, mode=mode, direct=direct)
+    assert len(written(whole)) >= 5
+    handled = len(whole.handled_by(half))
+    tried = 0
+    for at in range(2, handled, 2):
+        trace = realtime([Kill(half, at=at), *script], mode=mode, direct=direct)
+        if not trace.restarts:
+            continue  # before the script began, or as the session ended
+        tried += 1
+        assert written(trace) == written(whole), at
+        assert trace.events == whole.events, at
+        assert runs(trace) == runs(whole), at
+    assert tried > handled // 2 - 8

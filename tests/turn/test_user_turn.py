@@ -285,7 +285,9 @@ def test_words_of_the_turn_before_do_not_end_this_one() -> None:
 def test_a_turn_without_a_sign_of_the_user_is_closed(script: Script, closes: float) -> None:
     decisions = decided(usual(), script)
     assert of_kind(decisions, Event) == [(closes, TIMEOUT)]
-    assert of_kind(decisions, TurnStopped) == [(closes, TurnStopped(None, triggers_inference=False))]
+    is_told = any(isinstance(event, UserStoppedSpeakingFrame) for _, event in script)
+    stopped = TurnStopped(None, announce=not is_told, triggers_inference=False)
+    assert of_kind(decisions, TurnStopped) == [(closes, stopped)]
 
 
 @pytest.mark.rule("D6")

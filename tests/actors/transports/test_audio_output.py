@@ -377,6 +377,7 @@ def test_after_kills_with_delay_speaking_still_alternates_and_no_word_is_lost() 
 # ---- the end
 
 
+@pytest.mark.rule("B41")
 def test_at_the_end_all_is_played_and_silence_follows() -> None:
     device = Device()
     trace = run([*at_once(*synthesis(0.5), EndFrame())], device=device)
