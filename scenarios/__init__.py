@@ -1,4 +1,4 @@
-"""How a pipeline is tried out: plays in virtual time, traces, and the search for a broken rule."""
+"""How a pipeline is tried out: plays in virtual time, traces, random conversations, and `invariants` to hold them against."""
 
 from . import invariants as invariants
 from .cast import (

@@ -337,7 +337,7 @@ class Ear:
         self.heard: dict[int, float] = {}
         """The tones that were heard, and the second of the session in which each was first, in order."""
         self.sounds: list[tuple[float, float]] = []
-        """When sound was heard: from, until, seconds of the session."""
+        """When each chunk of sound was handed over, and when it was over, seconds of the session."""
         self._began: float | None = None
 
     def open(self, sample_rate: int) -> None:
@@ -352,8 +352,8 @@ class Ear:
         for level in levels:
             self.heard.setdefault(level, at - self._began)
         if levels:
-            sound = at - self._began
-            self.sounds.append((sound, sound + len(samples) / RATE))
+            over = at - self._began + len(samples) / RATE
+            self.sounds.append((trio.current_time() - self._began, over))
 
     def close(self) -> None: ...
 

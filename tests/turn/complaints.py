@@ -41,6 +41,8 @@ from antiphon.turn.peer_messages import ResponseClosed, ResponseOpened
 
 __all__ = ["Played", "complaints", "play"]
 
+PATIENCE = 6.0
+"""Seconds within which words that were written are shown to the model, if only with what follows them."""
 ADDED = "on_user_turn_message_added", "on_assistant_message_added"
 WORD = re.compile(r"[a-zA-Z]\d+(?:p\d+)?w\d+\.?")
 
@@ -183,7 +185,7 @@ def answered(played: Played) -> Iterator[str]:
     for event in added:
         message: Any = event.payload[0]
         lost = [word for word in words(message.content) if word not in shown]
-        if lost and event.time < over - 12.0:
+        if lost and event.time < over - PATIENCE:
             yield f"runs: {lost[0]} was written at {event.time:.3f}, and never shown to the model"
 
 
@@ -230,7 +232,7 @@ def speaking(played: Played) -> Iterator[str]:
     }
     said = [
         (each.time, isinstance(each.frame, BotStartedSpeakingFrame))
-        for each in deliveries_of(trace, "assistant")
+        for each in deliveries_of(trace, "sink")
         if isinstance(each.frame, (BotStartedSpeakingFrame, BotStoppedSpeakingFrame))
     ]
     for began, ended in played.ear.sounds:
@@ -375,4 +377,8 @@ def was_cancelled(played: Played) -> bool:
 
 
 def moment_of_end(played: Played) -> float:
-    return played.trace.deliveries[-1].time if played.trace.deliveries else 0.0
+    """When the user half began no more runs."""
+    those = (
+        each.time for each in deliveries_of(played.trace, "user") if isinstance(each.frame, (EndFrame, CancelFrame))
+    )
+    return next(those, 0.0)
