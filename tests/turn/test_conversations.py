@@ -71,7 +71,14 @@ def test_a_kill_of_either_half_or_of_both_at_any_delivery_changes_nothing(delive
     expect_none(found(delivery, kills=True))
 
 
-@settings(max_examples=25, deadline=None, phases=[Phase.generate, Phase.shrink], suppress_health_check=[*HealthCheck])
+@settings(
+    max_examples=25,
+    deadline=None,
+    derandomize=True,
+    database=None,
+    phases=[Phase.generate, Phase.shrink],
+    suppress_health_check=[*HealthCheck],
+)
 @given(conversations())
 def test_the_strategy_gives_conversations_in_which_every_invariant_holds(made: Conversation) -> None:
     played = play(made)
