@@ -166,7 +166,11 @@ def misplaced(trace: Trace) -> list[str]:
 @both
 @pytest.mark.rule("B9")
 def test_brackets_stand_around_what_is_theirs_at_each_actor_of_the_cast(direct: bool) -> None:
-    faults = {seed: found for seed in seeds(40) if (found := misplaced(conversation(seed).play(direct=direct)))}
+    faults = {
+        seed: found
+        for seed in seeds(40, each_counts=20)
+        if (found := misplaced(conversation(seed).play(direct=direct)))
+    }
     assert not faults
 
 
@@ -351,7 +355,7 @@ def test_a_realtime_model_announces_itself_first_tells_words_up_and_speaks_down_
     direct: bool,
 ) -> None:
     """In the conversations of the search: that is what the pair and the output are tried with."""
-    talks = [made.without_kills() for made in map(conversation, seeds(60)) if made.hears_and_speaks]
+    talks = [made.without_kills() for made in map(conversation, seeds(60, each_counts=20)) if made.hears_and_speaks]
     assert talks
     for made in talks:
         sent = sent_by_model(made.play(direct=direct))
