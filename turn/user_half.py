@@ -268,9 +268,10 @@ class UserHalf(ContextOwner):
 
     def _open_ears(self) -> None:
         """Listen for voice, if somebody looks at it and nobody else does."""
+        if self.watch is not None or self.voice_comes_from_elsewhere or self.params.vad != "auto":
+            return  # first, since this is asked for each frame of sound
         assert self.turn is not None
-        wanted = self.params.vad == "auto" and not self.voice_comes_from_elsewhere and self.turn.looks_at_voice
-        if self.watch is None and wanted:
+        if self.turn.looks_at_voice:
             self.watch = VoiceWatch()
 
     @on(AudioIdle)
