@@ -220,7 +220,7 @@ class Speaker(Actor):
         request_id = unit.request_id
         is_new = request_id not in self.requests
         if is_new:
-            self.requests[request_id] = SpeechRequest(request_id, self.now)
+            self.requests[request_id] = SpeechRequest(request_id)
             if not (self.said.unit_id == unit.id and self.said.samples):  # else its sound has begun before a restart
                 self.meter.asked(request_id, self.now)
         if self.text_aggregation == "token":

@@ -54,10 +54,8 @@ Report: TypeAlias = Audio | Word | UnitDone | Done | Failure
 class SpeechRequest:
     """The answer to one request; it grows at one end and is used up at the other."""
 
-    def __init__(self, id: str, asked_at: float) -> None:
+    def __init__(self, id: str) -> None:
         self.id = id
-        self.asked_at = asked_at
-        """Session time."""
         self.first_audio_at: float | None = None
         self.rate = 0
         self.taken = 0
