@@ -253,7 +253,7 @@ class Dispatcher:
             cell.fail(error, envelope, system=route.is_system or envelope.direction is None)
             return None
         cell.in_hand = None
-        if facts is not None and not cell.has_ended:
+        if facts is not None and (not cell.has_ended or result is frame):
             # The fast form, `return frame`: the same envelope goes on.
             if envelope.immune:
                 envelope.epoch = self.epoch  # also of what has no turn of its own: system frames and messages
