@@ -646,7 +646,7 @@ def test_after_end_only_errors_and_metrics_leave_an_actor(what: Any, leaves: boo
 class Repeats(Actor):
     """Answers each frame as its configuration says, by effects."""
 
-    how: Callable[[Any], Any]
+    how: Callable[[Any], Effects]
 
     @on(Note, Kept, Alarm)
     def hear(self, frame: Frame) -> Effects:
