@@ -102,6 +102,7 @@ class Cell(Node):
         self._life: Task | None = None
         self._leave: trio.Event
         self._left: trio.Event
+        self._opened: trio.Event
 
     # ---- life
 
@@ -110,6 +111,7 @@ class Cell(Node):
         assert self.phase is Phase.DOWN, self.phase
         self.incarnation += 1
         self._stops_by = math.inf
+        self._opened = trio.Event()
         self.phase, self.is_down = Phase.ENTERING, False
         self.actor = fresh(self.template)
         for name, value in self.saved.items():
@@ -165,6 +167,10 @@ class Cell(Node):
             if cell.phase is Phase.ENTERED:
                 self.session.lifecycle.entered(cell)
 
+    async def opened(self) -> None:
+        """Wait until the incarnation has handled StartFrame, or is down again."""
+        await self._opened.wait()
+
     async def stop(self, grace: float | None = None) -> None:
         """End the incarnation: cut what runs, leave `lifespan()`, within the grace. The cell stays, its mailbox
         fills.
@@ -204,6 +210,7 @@ class Cell(Node):
         if self.phase is Phase.STARTING and waiting and isinstance(waiting[0].frame, StartFrame):
             self.mailbox.take_system()  # the next incarnation gets one of its own
         self.phase, self.is_down = Phase.DOWN, True
+        self._opened.set()
         for lane in (self.ordered, self.system):
             lane.hold |= CLOSED
             if lane.hand is not None:
@@ -311,7 +318,7 @@ class Cell(Node):
         delivery = self._delivery_in_hand(envelope, hand)
         self._tell_failure(delivery, error)
         poisoned = False
-        if envelope is not None and isinstance(envelope.frame, (EndFrame, StopFrame)):
+        if blamed and envelope is not None and isinstance(envelope.frame, (EndFrame, StopFrame)):
             self._mark_ended()
         if hand is not None:
             poisoned = self._settle(hand, blamed=blamed)
@@ -371,6 +378,7 @@ class Cell(Node):
                 self.dispatcher.drop(envelope, "partial", self.address, begun=hand.begun)
             elif isinstance(envelope.frame, (EndFrame, StopFrame)) and not self.has_ended:
                 # Another's failure took its actor down; it passes by itself all the same.
+                self._mark_ended()
                 self.lifecycle_handled(envelope.frame)
             return False
         return self._return(envelope, hand.begun, system=not hand.waits, blamed=blamed)
@@ -433,8 +441,8 @@ class Cell(Node):
             self.ordered.hold &= ~GATED
 
     def end_handled(self, frame: object) -> None:
-        """The handler of EndFrame or StopFrame is done, and its last effect is on its way: it isn't restarted any more."""
-        if isinstance(frame, (EndFrame, StopFrame)):
+        """The handler of EndFrame or StopFrame is done, and its last effect is on its way: nothing new leaves it any more."""
+        if isinstance(frame, (EndFrame, StopFrame)) and not self.is_down:
             self._mark_ended()
 
     def lifecycle_handled(self, frame: object) -> None:
@@ -443,12 +451,13 @@ class Cell(Node):
             if self.phase is Phase.STARTING:
                 self.phase = Phase.OPEN
                 self.ordered.hold &= ~CLOSED
+                self._opened.set()
                 self.dispatcher.schedule(self)
             self.pass_start()
             self._let_next_start()
-        elif isinstance(frame, (EndFrame, StopFrame)):
+        elif isinstance(frame, (EndFrame, StopFrame)) and self.has_ended:
+            # Who was killed as it began with it hasn't ended, and gets it again.
             self.patience.end_waits = False
-            self._mark_ended()
             self.session.lifecycle.pass_end(self, frame)
 
     def pass_start(self) -> None:
@@ -522,6 +531,11 @@ class Cell(Node):
             await node.mailbox.wait_for_room()
         finally:
             self.patience.has_room(node)
+
+    @property
+    def is_missed(self) -> bool:
+        """Whether its actor has failed and isn't back yet, and messages or system frames wait for it."""
+        return self.has_started and self.phase not in (Phase.OPEN, Phase.GONE) and bool(self.system.waiting)
 
     # ---- what an actor and its session ask for
 

@@ -139,16 +139,20 @@ class Lifecycle:
         self, spent: Mapping[Cell, float], reason: Literal["finished", "cancelled"], *, by: float = math.inf
     ) -> None:
         """Leave the lifespans in reverse order. Until its own ends, an actor still takes the messages of those
-        behind it.
+        behind it; after EndFrame, one that has failed comes back for them.
         """
         cells = self._session.dispatcher.cells
         for cell in cells:
             cell.supervisor.forget(cell)
         for cell in reversed(cells):
+            grace = min(cell.grace - spent.get(cell, 0.0), by - trio.current_time())
+            until = trio.current_time() + max(grace, AT_LEAST)
             if not cell.is_gone:
                 cell.finish_messages()
-            grace = min(cell.grace - spent.get(cell, 0.0), by - trio.current_time())
-            await cell.stop(max(grace, AT_LEAST))
+            if cell.is_missed and reason == "finished":
+                with trio.move_on_at(until):
+                    await cell.supervisor.bring_back(cell)
+            await cell.stop(max(until - trio.current_time(), AT_LEAST))
             if not cell.is_gone:
                 cell.abandon(reason)
 

@@ -39,6 +39,16 @@ class _Story:
     is_hopeless: bool = False
 
     @property
+    def ended(self) -> Cell | None:
+        """Who failed, if it had handled its end."""
+        return self.unit if isinstance(self.unit, Cell) and self.unit.has_ended else None
+
+    @property
+    def is_final(self) -> bool:
+        """Whether it doesn't come back."""
+        return self.is_hopeless or self.unit.child.restart == "temporary"
+
+    @property
     def place(self) -> str:
         """Whose failure it was, and on what."""
         if isinstance(self.unit, Supervisor):
@@ -76,18 +86,19 @@ class Supervisor:
 
     def child_failed(self, cell: Cell, error: Exception, delivery: Delivery | None, *, is_new: bool) -> None:
         """A child went down. `is_new` False: it is the second failure of one frame, which counts once."""
-        if self.session.is_closing:
-            return
         story = _Story(cell, error, self._clock(), delivery, isinstance(error, HOPELESS))
+        if self.session.is_closing:
+            self._count(story, is_new=is_new)
+            if story.is_final:
+                cell.abandon("finished")
+            return  # else it comes back where it leaves, if something waits for it: `bring_back`
         self._tell_upstream(story)
-        if cell.has_ended:
-            self._bury(story, passes=False)
-        else:
-            self._failed(story, is_new=is_new)
+        self._failed(story, is_new=is_new)
 
     def child_finished(self, cell: Cell) -> None:
         """A child has ended normally."""
         if self.session.is_closing:
+            cell.abandon("finished")
             return
         error = RuntimeError(f"{cell.address} finishes, though it is permanent: say child(..., restart='transient')")
         story = _Story(cell, error, self._clock())
@@ -97,33 +108,56 @@ class Supervisor:
             self._bury(story)
 
     def forget(self, cell: Cell) -> None:
-        """Restart this child no more."""
+        """Restart this child no more; a restart of nobody else is over."""
         supervisor: Supervisor | None = self
         while supervisor is not None:
-            for repair in supervisor._repairs:
-                if cell in repair.cells:
-                    repair.cells.remove(cell)
+            for repair in [each for each in supervisor._repairs if cell in each.cells]:
+                repair.cells.remove(cell)
+                if not repair.cells:
+                    repair.scope.cancel()
+                    supervisor._repairs.remove(repair)
             supervisor = supervisor.supervisor
+
+    async def bring_back(self, cell: Cell) -> None:
+        """A child that has failed while the session ends comes back to take the messages that wait for it: at once, since
+        backoff would outlast it, and no more often than else.
+        """
+        while cell.is_missed and len(self._counted) <= self.max_restarts:
+            if cell.is_down:
+                await cell.stop()
+                self._begin(cell, delay=0.0)
+            self.session.dispatcher.drain()
+            await cell.opened()
+            cell.finish_messages()
+
+    def _begin(self, cell: Cell, delay: float) -> None:
+        cell.begin()
+        observers = self.session.dispatcher.observers
+        observers.tell("restarted", Restart(cell.address, cell.incarnation, delay, observers.now()))
 
     def _clock(self) -> float:
         return trio.current_time() - self._in_backoff
 
     def _failed(self, story: _Story, *, is_new: bool) -> None:
+        ended = story.ended  # who has, is nobody's sibling any more
         if story.unit.child.restart == "temporary" and not story.is_hopeless:
-            self._bury(story)
+            self._bury(story, passes=ended is None)
             return
-        recent = [each for each in self._counted if story.time - each.time <= self.within]
-        if is_new:
-            recent.append(story)
-        self._counted = recent
-        units = self._with(story.unit)
-        repair = _Repair([cell for cell in cells_of(*units) if cell is story.unit or not cell.has_ended])
+        self._count(story, is_new=is_new)
+        repair = _Repair(
+            [ended] if ended else [cell for cell in cells_of(*self._with(story.unit)) if not cell.has_ended]
+        )
         for other in self._superseded_by(repair):
             repair.cells = [each for each in cells_of(self) if each in repair.cells or each in other.cells]
         for cell in repair.cells:
             cell.go_down()
         self._repairs.append(repair)
         self.session.spawn(self._repair, repair, story)
+
+    def _count(self, story: _Story, *, is_new: bool) -> None:
+        self._counted = [each for each in self._counted if story.time - each.time <= self.within]
+        if is_new:
+            self._counted.append(story)
 
     def _superseded_by(self, repair: _Repair) -> Iterator[_Repair]:
         """End the restarts in hand that have an actor in common with this one, here and below."""
@@ -151,7 +185,10 @@ class Supervisor:
             if repair.scope.cancel_called:
                 return  # superseded, so it isn't this one's any more to give up
             if story.is_hopeless or len(self._counted) > self.max_restarts:
-                self._escalate(story, repair)
+                if story.ended:
+                    self._bury(story, passes=False)  # to end all for its sake would cut what others still have to say
+                else:
+                    self._escalate(story, repair)
                 return
             for cell in tuple(reversed(repair.cells)):
                 if repair.scope.cancel_called:
@@ -164,16 +201,14 @@ class Supervisor:
             if repair.scope.cancel_called:
                 return
             self._repairs.remove(repair)
-            cells = [cell for cell in repair.cells if not (cell.has_ended or cell.is_gone)]
+            cells = [cell for cell in repair.cells if not cell.is_gone]
             for cell in [each for each in cells if self._goes_with_siblings(each, story.unit)]:
                 cells.remove(cell)  # it goes down with its siblings, and isn't restarted with them
                 cell.abandon("finished", passes=True)
             for above, cell in pairwise(cells):
                 above.starts_before, cell.starts_after = cell, above
-            observers = self.session.dispatcher.observers
             for cell in cells:
-                cell.begin()
-                observers.tell("restarted", Restart(cell.address, cell.incarnation, delay, observers.now()))
+                self._begin(cell, delay)
             self.session.dispatcher.drain()
 
     def _goes_with_siblings(self, cell: Cell, failed: Cell | Supervisor) -> bool:

@@ -14,6 +14,7 @@ from antiphon import (
     Actor,
     Address,
     After,
+    Backoff,
     Both,
     Down,
     Immune,
@@ -21,9 +22,11 @@ from antiphon import (
     Parallel,
     Pipeline,
     To,
+    Unrecoverable,
     Up,
     actor,
     child,
+    durable,
     on,
     open_session,
 )
@@ -158,12 +161,14 @@ def test_a_lifecycle_frame_passes_after_its_handler_failed(direct: bool) -> None
 
 
 @both
-@pytest.mark.rule("LC1", "SU10")
+@pytest.mark.rule("LC1", "SU5", "SU10")
 @pytest.mark.parametrize("kind", [EndFrame, StopFrame])
-def test_an_actor_that_fails_at_its_end_is_not_restarted_and_its_error_is_told(kind: type[Frame], direct: bool) -> None:
+def test_an_actor_that_fails_at_its_end_comes_back_as_one_that_has_ended_and_its_error_is_told(
+    kind: type[Frame], direct: bool
+) -> None:
     trace = play(Pipeline(Passes(), Sees(fail_to_end), SeesLater(), Sees()), [kind()], direct=direct)
     assert who_saw(trace, kind) == ["sees", "sees_later", "sees_2", "sink"]
-    assert trace.restarts == ()
+    assert [each.address.name for each in trace.restarts] == ["sees"]
     assert [type(frame) for frame in trace.up] == [ErrorFrame]
     assert trace.ended == "ended"
 
@@ -247,6 +252,7 @@ def test_an_actor_that_fails_at_its_end_or_is_given_up_leaves_its_lifespan_too(d
     play(pipeline, [EndFrame()], direct=direct)
     assert sorted(each for each in log if each[1] == "left") == [
         ("a", "left", 0.5),
+        ("a", "left", 2.0),
         ("b", "left", 1.5),
         ("c", "left", 1.5),
     ]
@@ -650,7 +656,8 @@ class Repeats(Actor):
 
     @on(Note, Kept, Alarm)
     def hear(self, frame: Frame) -> Effects:
-        return self.how(frame)
+        effects: Effects = self.how(frame)
+        return effects
 
 
 @actor
@@ -751,6 +758,214 @@ class LastWords(Actor):
 
     @on(Ask)
     def hear(self, message: Ask) -> None: ...
+
+
+# ---- an actor that has ended and fails
+
+
+@actor
+class Hears(Actor):
+    """Remembers what it was asked."""
+
+    heard: tuple[str, ...] = durable(())
+
+    @on(StartFrame, EndFrame)
+    def live(self, frame: Frame) -> Effects:
+        return Down(Note(type(frame).__name__))
+
+    @on(Ask)
+    def hear(self, message: Ask) -> None:
+        self.heard = (*self.heard, message.text)
+
+
+@actor
+class HearsInLife(Hears):
+    """The same, and it takes some time to enter and to leave."""
+
+    @asynccontextmanager
+    async def lifespan(self) -> AsyncIterator[None]:
+        await trio.sleep(0.1)
+        yield
+        await trio.sleep(0.1)
+
+
+@actor
+class HearsAfterAWhile(Hears):
+    """The same, and its StartFrame takes some time."""
+
+    @on(StartFrame)
+    async def begin(self, frame: StartFrame) -> None:
+        await trio.sleep(0.1)
+
+
+@actor
+class AsksAtEnd(Actor):
+    """Asks from its EndFrame handler."""
+
+    seconds: float = 0.0
+    texts: tuple[str, ...] = ("goodbye",)
+
+    @on(EndFrame)
+    async def end(self, frame: EndFrame) -> Effects:
+        await trio.sleep(self.seconds)
+        return [To(Address("hears"), Ask(text)) for text in self.texts]
+
+
+KINDS = pytest.mark.parametrize("kind", [Hears, HearsInLife, HearsAfterAWhile])
+WHEN = pytest.mark.parametrize("seconds", [0.0, 0.5], ids=["as all leave", "while others end"])
+
+
+def leavings(trace: Trace) -> list[str]:
+    return texts([each.delivery.frame for each in trace.dropped if each.reason == "finished"])
+
+
+@both
+@KINDS
+@WHEN
+@pytest.mark.rule("SU5", "LC6", "LC2")
+@pytest.mark.parametrize("times", [1, 2, 3])
+def test_an_ended_actor_that_is_killed_comes_back_for_what_it_was_sent(
+    kind: Any, seconds: float, times: int, direct: bool
+) -> None:
+    """It sees StartFrame again, but not EndFrame, and what it sends then leaves it no more."""
+    script: list[Item] = [Sleep(1), EndFrame()]
+    quiet = play(Pipeline(kind(name="hears"), AsksAtEnd(seconds, ("one", "two"))), script, direct=direct)
+    first = len(quiet.handled_by("hears"))  # the second message
+    # Each new incarnation handles StartFrame before the message.
+    kills: list[Item] = [Kill("hears", at=first + 2 * number) for number in range(times)]
+    agent = Pipeline(kind(name="hears"), AsksAtEnd(seconds, ("one", "two")))
+    trace = play(agent, [*kills, *script], direct=direct)
+    assert trace.ended == "ended"
+    assert trace.durable["hears"]["heard"] == ("one", "two")
+    seen = [type(frame) for frame in trace.handled_by("hears")]
+    assert (seen.count(StartFrame), seen.count(EndFrame)) == (1 + times, 1)
+    assert len(trace.restarts) == times
+    assert texts(trace.down) == texts(quiet.down)
+    assert leavings(trace) == ([] if kind is HearsAfterAWhile else ["StartFrame"] * times)
+
+
+@both
+@KINDS
+@pytest.mark.rule("SU4", "LC1", "LC6")
+@pytest.mark.parametrize("times", [1, 2])
+def test_an_actor_that_is_killed_as_it_ends_gets_its_end_again_and_lets_it_pass_once(
+    kind: Any, times: int, direct: bool
+) -> None:
+    kills: list[Item] = [Kill("hears", at=2 + 2 * number) for number in range(times)]
+    trace = play(Pipeline(kind(name="hears"), AsksAtEnd()), [*kills, Sleep(1), EndFrame()], direct=direct)
+    assert trace.ended == "ended"
+    assert who_saw(trace, EndFrame) == [*["hears"] * (1 + times), "asks_at_end", "sink"]
+    assert texts(trace.down)[-1] == "EndFrame"
+    assert trace.durable["hears"]["heard"] == ("goodbye",)
+
+
+@both
+@pytest.mark.rule("SU5", "LC2")
+def test_a_frame_that_waits_for_an_ended_actor_that_was_killed_passes_it_when_it_is_back(direct: bool) -> None:
+    pipeline = Pipeline(Repeats(lambda frame: frame), GoodbyeUp(Note("x")), EndsSlowly(), EndsSlowly())
+    trace = play(pipeline, [Kill("repeats", at=1), EndFrame()], direct=direct)
+    assert texts(trace.up) == ["x"]
+    assert len(trace.restarts) == 1
+
+
+@actor
+class Refuses(Hears):
+    """Fails at each message."""
+
+    @on(Ask)
+    def hear(self, message: Ask) -> None:
+        raise OSError(message.text)
+
+
+@both
+@WHEN
+@pytest.mark.rule("LC4", "SU6", "B48")
+def test_an_ended_actor_that_fails_too_often_stays_away_and_nothing_else_is_ended_for_its_sake(
+    seconds: float, direct: bool
+) -> None:
+    asks = tuple(str(number) for number in range(20))
+    pipeline = Pipeline(Refuses(name="hears"), AsksAtEnd(seconds, asks), EndsSlowly(), max_restarts=3)
+    trace = play(pipeline, [EndFrame()], direct=direct)
+    assert trace.ended == "ended"
+    # Both failures of a message count as one.
+    assert 3 <= len(trace.restarts) <= 6
+    assert at_end(trace, EndFrame) == [seconds + 0.9]
+    assert leavings(trace)[-5:] == list(asks[-5:])
+
+
+@actor
+class EntersOnce(Hears):
+    """Enters its lifespan once; then it hangs there, deaf to all."""
+
+    log: Callable[[float], object]
+    began: int = durable(0)
+
+    @asynccontextmanager
+    async def lifespan(self) -> AsyncIterator[None]:
+        self.began = self.began + 1
+        if self.began > 1:
+            with trio.CancelScope(shield=True):
+                await trio.sleep(1000)
+        yield
+
+
+@both
+@WHEN
+@pytest.mark.rule("LC4", "B48")
+def test_an_ended_actor_that_does_not_get_back_delays_the_end_by_its_grace_at_most(
+    seconds: float, direct: bool
+) -> None:
+    log: list[tuple[str, str, float]] = []
+    hears = child(EntersOnce(log.append, name="hears"), grace=2.0)  # type: ignore[arg-type]
+    pipeline = Pipeline(Lives(log.append, name="a"), hears, AsksAtEnd(seconds))
+    trace = play(pipeline, [Kill("hears", at=3), EndFrame()], direct=direct)
+    assert trace.ended == "ended"
+    assert len(trace.restarts) == 1
+    assert log[-1][:2] == ("a", "left")
+    assert log[-1][2] == pytest.approx(seconds + 2.0, abs=0.01)
+
+
+@both
+@WHEN
+@pytest.mark.rule("LC4", "SU6")
+def test_an_ended_actor_in_backoff_comes_back_at_once_as_it_leaves(seconds: float, direct: bool) -> None:
+    log: list[tuple[str, str, float]] = []
+    hears = child(Hears(name="hears"), backoff=Backoff(first=100.0, jitter=0.0))
+    pipeline = Pipeline(Lives(log.append, name="a"), hears, AsksAtEnd(seconds), EndsSlowly())
+    trace = play(pipeline, [Kill("hears", at=3), Kill("hears", at=5), EndFrame()], direct=direct)
+    assert trace.durable["hears"]["heard"] == ("goodbye",)
+    assert [each.delay for each in trace.restarts] == [0.0, 0.0]
+    assert log[-1] == ("a", "left", seconds + 0.9)
+
+
+@both
+@pytest.mark.rule("SU9", "LC6")
+@pytest.mark.parametrize("strategy", ["one_for_all", "rest_for_one"])
+def test_an_ended_actor_comes_back_alone(strategy: Any, direct: bool) -> None:
+    pipeline = Pipeline(Hears(name="hears"), AsksAtEnd(0.5), EndsSlowly(), strategy=strategy)
+    trace = play(pipeline, [Kill("hears", at=3), EndFrame()], direct=direct)
+    assert [each.address.name for each in trace.restarts] == ["hears"]
+    assert trace.durable["hears"]["heard"] == ("goodbye",)
+
+
+@both
+@WHEN
+@pytest.mark.rule("SU8", "SU9", "LC6")
+@pytest.mark.parametrize("restart", ["temporary", "permanent"])
+def test_an_ended_actor_that_is_temporary_or_cannot_heal_stays_away(seconds: float, restart: Any, direct: bool) -> None:
+    hears = HopelessAtMessages(name="hears") if restart == "permanent" else Refuses(name="hears")
+    trace = play(Pipeline(child(hears, restart=restart), AsksAtEnd(seconds), EndsSlowly()), [EndFrame()], direct=direct)
+    assert trace.ended == "ended"
+    assert trace.restarts == ()
+
+
+@actor
+class HopelessAtMessages(Hears):
+    """Fails for good at a message."""
+
+    @on(Ask)
+    def hear(self, message: Ask) -> None:
+        raise Unrecoverable(message.text)
 
 
 # ---- who opens and ends

@@ -19,12 +19,12 @@ import trio
 from .hunt import Broken, Verdict, hunt
 from .mistakes import Misfit, Mistake, mistakes
 
-__all__ = ["Trials", "main"]
+__all__ = ["SESSIONS", "Trials", "main"]
 
 SIDE_BY_SIDE = 2
 
 
-@attrs.frozen
+@attrs.frozen(eq=False)
 class Trials:
     """A set of mistakes, and the search that is to find them."""
 

@@ -56,15 +56,20 @@ def played_with(made: Conversation, kills: tuple[Kill, ...], *, direct: bool) ->
 
 
 def kills_in(played: Played, chance: random.Random) -> tuple[Kill, ...]:
-    """Kills of the user half, of the assistant half, or of both, somewhere before the end."""
+    """Kills of the user half, of the assistant half, or of both, somewhere; also when it has ended already."""
     counts = {"user": 0, "assistant": 0}
+    ends = {"user": 2, "assistant": 2}
     for each in played.trace.deliveries:
-        if isinstance(each.frame, (EndFrame, CancelFrame)):
+        name = each.receiver.name
+        if isinstance(each.frame, CancelFrame):
             break
-        if each.receiver.name in counts:
-            counts[each.receiver.name] += 1
+        if name in counts:
+            counts[name] += 1
+            if isinstance(each.frame, EndFrame):
+                ends[name] = counts[name]
     names = chance.choice((("user",), ("assistant",), ("user", "assistant")))
-    return tuple(Kill(name, at=chance.randint(2, max(2, counts[name]))) for name in names)
+    firsts = chance.choice(({"user": 2, "assistant": 2}, {"user": 2, "assistant": 2}, ends))  # the end is short
+    return tuple(Kill(name, at=chance.randint(firsts[name], max(firsts[name], counts[name]))) for name in names)
 
 
 def has_raced(played: Played) -> bool:

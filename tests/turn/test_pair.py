@@ -548,6 +548,36 @@ def test_a_kill_of_either_half_at_any_delivery_changes_nothing(undisturbed: Trac
         assert versions(trace) == versions(undisturbed), at
 
 
+ENDS: dict[str, list[Item]] = {
+    "the bot speaks": [*turn("hi"), Sleep(0.5), EndFrame()],
+    "the user cuts in": [*turn("hi"), Sleep(0.75), (STARTED, final("wait"), EndFrame())],
+    "a call works": [*turn("call"), Sleep(1.0), EndFrame()],
+}
+
+
+def from_its_end_on(trace: Trace, name: str) -> range:
+    """The numbers of its deliveries from EndFrame on."""
+    taken = trace.handled_by(name)
+    return range(next(at for at, frame in enumerate(taken, 1) if isinstance(frame, EndFrame)), len(taken) + 1)
+
+
+@pytest.mark.parametrize("direct", [True, False], ids=["direct", "queued"])
+@pytest.mark.parametrize("script", ENDS.values(), ids=ENDS)
+@pytest.mark.rule("K17", "K20")
+def test_a_kill_of_either_half_or_both_as_they_end_or_later_changes_nothing(script: list[Item], direct: bool) -> None:
+    quiet = play(cascade(), script, direct=direct, limit=60.0)
+    assert quiet.ended == "ended"
+    late = [Kill(name, at=at) for name in ("user", "assistant") for at in from_its_end_on(quiet, name)]
+    for kills in [*((kill,) for kill in late), *[*itertools.combinations(late, 2)][::9]]:
+        trace = play(cascade(), [*kills, *script], direct=direct, limit=60.0)
+        assert trace.ended == "ended", kills
+        assert len(trace.failures) == len(kills), kills
+        assert written(trace) == written(quiet), kills
+        assert [(each.name, each.payload) for each in trace.events] == [
+            (each.name, each.payload) for each in quiet.events
+        ], kills
+
+
 def test_kills_of_both_halves_with_delays_keep_every_word_in_order() -> None:
     """Restarts that take time let more be heard, but lose nothing and never put an answer behind who cut it."""
     for seed in seeds(20, each_counts=20):

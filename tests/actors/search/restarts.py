@@ -41,10 +41,9 @@ def misjudged(story: Story) -> list[str]:
         if not isinstance(entry, Failure):
             continue
         name = entry.address.name
-        if entry.delivery is not None and isinstance(entry.delivery.frame, (EndFrame, StopFrame)):
+        is_of_end = entry.delivery is not None and isinstance(entry.delivery.frame, (EndFrame, StopFrame))
+        if is_of_end and not isinstance(entry.error, Killed):
             ended.add(name)
-        if name in ended:
-            continue
         until = next((i for i in range(place + 1, len(entries)) if isinstance(entries[i], Failure)), len(entries))
         window = entries[place:until]
         restarts = [each for each in window if isinstance(each, Restart)]
@@ -52,6 +51,13 @@ def misjudged(story: Story) -> list[str]:
         counted = [(who, when) for who, when in counted if now - when <= WITHIN + 1e-9]
         if not is_second(entry, blamed):
             counted.append((name, now))
+        if name in ended:
+            # It comes back alone, unless it was too often or its session was quicker; nobody fails for its sake.
+            restarted = [each.address.name for each in restarts]
+            if restarted not in ([], [name]) or (restarts and len(counted) > story.plan.max_restarts):
+                found.append(f"SU9: {name} had ended and failed, and {restarted} were restarted")
+            in_backoff += sum(each.delay for each in restarts)
+            continue
         if len(counted) > story.plan.max_restarts:
             has_given_up = True
             if restarts:
@@ -60,9 +66,9 @@ def misjudged(story: Story) -> list[str]:
         if not restarts and until < len(entries):
             return found  # the next failure came first: they may be repaired together
         if ends_unseen:
-            return found  # whom EndFrame has passed without a handler isn't restarted
+            return found  # whom EndFrame has passed without a handler is restarted alone
         if any(cuts_its_end(each) for each in window):
-            return found  # nor is whose EndFrame went on when its handler was cut, if something had come of it
+            return found  # so is whose EndFrame went on when its handler was cut, if something had come of it
         delay = expected_delay(sum(who == name for who, _ in counted))
         group = [each for each in together(story.plan.strategy, names, name) if each == name or each not in ended]
         if [restart.address.name for restart in restarts] != group:

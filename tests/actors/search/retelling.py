@@ -285,7 +285,8 @@ class _Teller:
         actor.is_entering = what == "enter"
         if what != "left":
             actor.has_life = what == "entered"
-        if what != "leave" or self.account.closing_since == math.inf or actor.is_down or self.account.has_stalled:
+        is_failed = actor.is_down or actor.is_gone
+        if what != "leave" or self.account.closing_since == math.inf or is_failed or self.account.has_stalled:
             return
         for other in self.order[actor.part.index + 1 :]:
             if other.has_life and not other.is_down:
@@ -1048,7 +1049,7 @@ class _Teller:
         if self.failures > self.story.plan.max_restarts:
             self.is_vague = True  # it may have escalated
         if self.account.closing_since < math.inf and not all(EndFrame in each.part.handlings for each in self.order):
-            self.is_vague = True  # whom EndFrame has passed isn't restarted
+            self.is_vague = True  # whom EndFrame has passed is restarted alone
         blamed = not isinstance(failure.error, Killed)
         failing = None
         if failure.delivery is not None:
@@ -1056,13 +1057,13 @@ class _Teller:
             failing = next((each for each in actor.running.values() if each.sending.item is item), None)
             if failing is None:
                 self.complain("SU4", f"{name} failed with {item!r}, which it didn't have in hand")
-            killed_within = not blamed and failing is not None and failing.work is not None
-            if isinstance(item, (EndFrame, StopFrame)) and not killed_within:
+            if isinstance(item, (EndFrame, StopFrame)) and blamed:
                 # It passes after a failure, too: this actor has ended, and takes nobody with it.
-                actor.has_ended = actor.is_given_up = True
+                actor.has_ended = True
         for running in list(actor.running.values()):
             self.settle(actor, running, blamed=blamed and running is failing)
-        actor.is_given_up = actor.is_given_up or actor.has_ended
+        if actor.has_ended and actor.part.restart == "temporary":
+            actor.is_given_up = True
         if actor.part.restart == "temporary" and not (actor.has_ended or self.is_closing):
             self.leave(actor)
         else:
