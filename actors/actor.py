@@ -23,6 +23,7 @@ from . import hand as hands
 from .definition import HANDLES, KIND, check_class, check_defaults, check_types, collect_handlers
 from .effects import FRAME_TYPES, LIFECYCLE, Address, Effect, effects_of
 from .errors import ConfigurationError
+from .events import check_listener
 
 if TYPE_CHECKING:
     from .cell import Cell
@@ -212,14 +213,9 @@ class Actor:
                 f"{cls.__name__}.on_event({name!r}): this instance runs in a session. Register with the one that the pipeline is"
                 " made of, before the session."
             )
-        meant = cls.event_aliases.get(name, name)
-        if meant not in cls.events:
-            known = ", ".join((*cls.events, *cls.event_aliases)) or "none"
-            raise ConfigurationError(f"{cls.__name__}.on_event({name!r}): there is no such event. It has: {known}.")
+        meant = check_listener(cls.__name__, name, handler, events=cls.events, aliases=cls.event_aliases)
         if handler is None:
             return lambda handler: self.on_event(name, handler)
-        if not callable(handler):
-            raise ConfigurationError(f"{cls.__name__}.on_event({name!r}, {handler!r}): give it a function to call.")
         if self._listeners is None:
             self._listeners = {}
         self._listeners.setdefault(meant, []).append(handler)

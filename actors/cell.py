@@ -140,15 +140,21 @@ class Cell(Node):
                 if actor is self.actor and not self.is_down:
                     self.fail(error)
                 else:
-                    self._tell_failure(None, error)
+                    self.tell_failure(None, error)
             elif not was_killed(error):
                 raise
         finally:
             life.task = None
             left.set()
 
+    @property
+    def is_entering(self) -> bool:
+        """Whether its `lifespan()` has begun to enter, and hasn't."""
+        return self.phase is Phase.ENTERING
+
     def _entered(self) -> None:
         self.phase = Phase.ENTERED
+        self.session.milestones.has_set_up(self)
         self.session.lifecycle.entered(self)
 
     def start(self, frame: StartFrame) -> None:
@@ -232,6 +238,7 @@ class Cell(Node):
         self.mailbox.release_senders()
         for message in list(self.timers):
             self.disarm(message)
+        self.session.milestones.has_set_up(self)
         self.pass_start()
         self._let_next_start()
         for frame in ends:
@@ -309,7 +316,7 @@ class Cell(Node):
             error = error.exceptions[0]  # a nursery's wrapping
         blamed = not isinstance(error, Killed)
         delivery = self._delivery_in_hand(envelope, hand)
-        self._tell_failure(delivery, error)
+        self.tell_failure(delivery, error)
         poisoned = False
         if envelope is not None and isinstance(envelope.frame, (EndFrame, StopFrame)):
             self._mark_ended()
@@ -324,7 +331,7 @@ class Cell(Node):
         """Fail from outside. What is in hand is told with it, but not blamed."""
         self.fail(error, hand=self.ordered.hand or self.system.hand)
 
-    def _tell_failure(self, delivery: Delivery | None, error: Exception) -> None:
+    def tell_failure(self, delivery: Delivery | None, error: Exception) -> None:
         observers = self.dispatcher.observers
         observers.tell("failed", Failure(self.address, delivery, error, observers.now()))
 
@@ -450,6 +457,11 @@ class Cell(Node):
             self.patience.end_waits = False
             self._mark_ended()
             self.session.lifecycle.pass_end(self, frame)
+
+    @property
+    def holds_start(self) -> bool:
+        """Whether StartFrame has come here and hasn't gone on."""
+        return self.has_started and not self._start_passed and not self.is_gone
 
     def pass_start(self) -> None:
         if self.has_started and not self._start_passed and not (self.is_gone and self.session.is_closing):
@@ -609,6 +621,7 @@ class Cell(Node):
 
     async def _attend_cancel(self, route: Route, envelope: Envelope) -> None:
         task, has_ended = Task(), trio.Event()
+        self.session.milestones.cancel_waits()
 
         async def body() -> None:
             assert task.task is not None

@@ -40,7 +40,7 @@ from .effects import (
     effects_of,
     fault_of,
 )
-from .events import Events
+from .events import ActorView, Events
 from .hand import Hand
 from .node import BUSY, Exit, Node, Payer
 from .observe import Observers
@@ -353,7 +353,9 @@ class Dispatcher:
             return
         event = Event(self.observers.now(), of.address, fired.name, fired.payload)
         self.observers.tell("fired", event)
-        self.events.fire(of, fired, event, of.template.listeners(fired.name))
+        if listeners := of.template.listeners(fired.name):
+            view = fired.view if fired.view is not None else ActorView(event.address, of.durables())
+            self.events.fire(event, view, listeners)
 
     def serve(self, cell: Cell, route: Route, envelope: Envelope) -> None:
         """Handle, by a plain handler or by passing it on, what was taken from a mailbox; then see what is next."""

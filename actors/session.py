@@ -37,6 +37,7 @@ from .dispatch import Dispatcher
 from .effects import FRAME_TYPES, Address, check_address, fault_of_message, remedy_for
 from .errors import ConfigurationError
 from .lifecycle import Lifecycle
+from .milestones import Milestones
 from .node import Exit, Node
 from .observe import Observer, Observers
 from .outside import Door, LiveDoor, Outside
@@ -139,6 +140,8 @@ class Session:
         idle_timeout: float | None,
         stall_timeout: float | None,
         heartbeat: float | None,
+        setup_timeout: float | None,
+        start_timeout: float | None,
         start: StartFrame,
     ) -> None:
         self.name = name
@@ -158,6 +161,7 @@ class Session:
         )
         self.timers = Timers(self.spawn)
         self.lifecycle = Lifecycle(self, start)
+        self.milestones = Milestones(self, pipeline, setup_timeout=setup_timeout, start_timeout=start_timeout)
         self.on_failed: Callable[[], None] = lambda: None
         self._on_failure = on_failure
         self._outside = outside
@@ -356,7 +360,7 @@ class Session:
                 self.lifecycle.begin()
                 self.watch.begin()
                 task_status.started()
-                await trio.sleep_forever()
+                await self.milestones.keep()
 
     def finish(self, how: Ended) -> None:
         """All actors have left."""
@@ -421,6 +425,8 @@ async def open_session(
     idle_timeout: float | None = None,
     stall_timeout: float | None = 5.0,
     heartbeat: float | None = None,
+    setup_timeout: float | None = 20.0,
+    start_timeout: float | None = 20.0,
     enable_metrics: bool = False,
     enable_usage_metrics: bool = False,
     report_only_initial_ttfb: bool = False,
@@ -444,6 +450,10 @@ async def open_session(
       can't be ended; where it stands is logged, with its stack. None is never.
     - `heartbeat`: every so many seconds a HeartbeatFrame goes through the pipeline, and it is reported when none has
       come out for ten times as long. None is never.
+    - `setup_timeout`: seconds in which the `lifespan()` of every actor must have entered. `start_timeout`: seconds, from
+      then on, in which StartFrame must have come out at the end. If not, that is a failure of the actors that are late,
+      for which `on_failure` says what follows, and the pipeline's `on_setup_timeout` or `on_pipeline_timeout` is fired.
+      None is no bound.
     - `enable_metrics`: services send MetricsFrame with the times that they take; with `enable_usage_metrics`, with what
       they use. `report_only_initial_ttfb`: of the times to a first byte, each tells only its first.
     """
@@ -453,7 +463,13 @@ async def open_session(
         )
     if not (len(sample_rates) == 2 and all(isinstance(rate, int) and rate > 0 for rate in sample_rates)):
         raise ConfigurationError(f"open_session: sample_rates={sample_rates!r}. Write Hz in, Hz out: (16000, 24000).")
-    for wanted, seconds in (("idle_timeout", idle_timeout), ("stall_timeout", stall_timeout), ("heartbeat", heartbeat)):
+    for wanted, seconds in (
+        ("idle_timeout", idle_timeout),
+        ("stall_timeout", stall_timeout),
+        ("heartbeat", heartbeat),
+        ("setup_timeout", setup_timeout),
+        ("start_timeout", start_timeout),
+    ):
         if seconds is not None and not (isinstance(seconds, (int, float)) and seconds > 0):
             raise ConfigurationError(f"open_session: {wanted}={seconds!r}. Write seconds, more than 0, or None.")
     if on_failure not in ("end", "cancel", "continue"):
@@ -470,6 +486,8 @@ async def open_session(
         idle_timeout=idle_timeout,
         stall_timeout=stall_timeout,
         heartbeat=heartbeat,
+        setup_timeout=setup_timeout,
+        start_timeout=start_timeout,
         start=StartFrame(
             *sample_rates,
             enable_metrics=enable_metrics,
