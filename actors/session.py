@@ -191,8 +191,7 @@ class Session:
         if isinstance(frame, InterruptionFrame):
             self.interrupt()
         elif isinstance(frame, (EndFrame, StopFrame)):
-            self.lifecycle.begin_end(frame)
-            self.dispatcher.drain()
+            self.begin_end(frame)
         elif isinstance(frame, CancelFrame):
             self.begin_cancel(frame)
         else:
@@ -213,8 +212,7 @@ class Session:
         """End when everything queued so far has been handled. Returns when the session has ended; cancelled while it
         waits, the end goes on.
         """
-        self.lifecycle.begin_end(EndFrame(reason))
-        self.dispatcher.drain()
+        self.begin_end(EndFrame(reason))
         await self._ended.wait()
 
     async def cancel(self, reason: str | None = None) -> None:
@@ -304,6 +302,7 @@ class Session:
     def begin_end(self, frame: EndFrame | StopFrame) -> None:
         """As `end`, without waiting."""
         self.lifecycle.begin_end(frame)
+        self.dispatcher.drain()
 
     def begin_cancel(self, frame: CancelFrame) -> None:
         """As `cancel`, without waiting."""
@@ -515,8 +514,7 @@ async def open_session(
                         raise
                 else:
                     if session.outcome is None:
-                        session.lifecycle.begin_end(EndFrame())
-                        session.dispatcher.drain()
+                        session.begin_end(EndFrame())
                         try:
                             await session.wait()
                         except trio.Cancelled:

@@ -431,6 +431,21 @@ def test_leaving_the_block_ends_the_session_when_all_that_was_queued_has_been_ha
     assert texts(each.frame for each in recorder.deliveries if each.receiver.name == "sink") == ["a", "b"]
 
 
+@pytest.mark.parametrize("leaves", [True, False], ids=["left", "ended"])
+def test_an_end_gives_up_nobody_who_has_nothing_to_do(leaves: bool, run: Run) -> None:
+    recorder = TraceRecorder()
+
+    async def main() -> str:
+        async with open_session(Pipeline(Passes(), Passes()), observers=[recorder]) as session:
+            await session.push(Note("x"))
+            if not leaves:
+                await session.end()
+        return str(session.outcome)
+
+    assert run(main) == "ended"
+    assert (recorder.stalls, recorder.dropped_ones) == ([], [])
+
+
 def test_an_end_that_is_no_longer_waited_for_goes_on(run: Run) -> None:
     async def main() -> object:
         go_on = trio.Event()
