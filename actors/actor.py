@@ -21,7 +21,7 @@ from ..channels.frames import Frame, InterruptionFrame, SystemFrame
 from ..channels.mailbox import Direction
 from . import hand as hands
 from .definition import HANDLES, KIND, check_class, check_defaults, check_types, collect_handlers
-from .effects import FRAME_TYPES, LIFECYCLE, Address, Effect, effects_of
+from .effects import FRAME_TYPES, LIFECYCLE, OBEYED, Address, Effect, effects_of
 from .errors import ConfigurationError
 from .events import check_listener
 
@@ -88,16 +88,17 @@ def _assign(instance: Actor, attribute: attrs.Attribute[Any], value: Any) -> Any
 class Route:
     """How one class of actors treats one type of frame or message."""
 
-    __slots__ = ("facts", "handler", "is_async", "is_direct", "is_lifecycle", "is_system")
+    __slots__ = ("facts", "handler", "is_async", "is_direct", "is_lifecycle", "is_obeyed", "is_system")
 
     def __init__(self, kind: type, handler: Callable[..., Any] | None) -> None:
         self.handler = handler
         self.is_async = handler is not None and inspect.iscoroutinefunction(handler)
         self.is_lifecycle = issubclass(kind, LIFECYCLE)
         self.is_system = issubclass(kind, SystemFrame) or not issubclass(kind, Frame)
+        self.is_obeyed = issubclass(kind, OBEYED)
         self.facts = FRAME_TYPES[kind]
         # A sender may run this handler itself.
-        self.is_direct = handler is not None and not self.is_async and not self.is_lifecycle
+        self.is_direct = handler is not None and not self.is_async and not self.is_lifecycle and not self.is_obeyed
 
 
 class Routes(dict[type, Route]):
@@ -107,6 +108,10 @@ class Routes(dict[type, Route]):
         self.handlers = handlers
 
     def __missing__(self, kind: type) -> Route:
+        if issubclass(kind, OBEYED):
+            # A handler, so that no walk goes past a cell without asking it.
+            route = self[kind] = Route(kind, _pass_on)
+            return route
         special = next((one for one in _BY_NAME_ONLY if issubclass(kind, one)), None)
         bases = kind.__mro__ if special is None else [base for base in kind.__mro__ if issubclass(base, special)]
         handler = next((self.handlers[base] for base in bases if base in self.handlers), None)
@@ -285,6 +290,11 @@ class Actor:
 @asynccontextmanager
 async def _nothing() -> AsyncIterator[None]:
     yield
+
+
+def _pass_on(actor: Actor, frame: Frame) -> Frame:
+    """What anybody does with a pause that names another actor."""
+    return frame
 
 
 @dataclass_transform(field_specifiers=(attrs.field, state, durable))

@@ -16,16 +16,16 @@ from typing import TYPE_CHECKING, Any, cast
 
 import trio
 
-from ..channels.frames import CancelFrame, EndFrame, InterruptionFrame, StartFrame, StopFrame
+from ..channels.frames import CancelFrame, EndFrame, FrameProcessorPauseFrame, InterruptionFrame, StartFrame, StopFrame
 from ..channels.mailbox import DOWN, Envelope, Mailbox
 from .actor import Actor, Route, fresh, has_lifespan
 from .delivery import Delivery, Failure, Stall
 from .dispatch import Dispatcher
-from .effects import LIFECYCLE, Address, After
+from .effects import LIFECYCLE, PAUSES, Address, After
 from .errors import Killed
 from .hand import Hand, hand_of, in_hand
 from .last_resort import abort_waits, was_killed
-from .node import BLOCKED, BUSY, CLOGGED, CLOSED, GATED, QUEUED, Lane, Node, Payer
+from .node import BLOCKED, BUSY, CLOGGED, CLOSED, GATED, PAUSED, QUEUED, Lane, Node, Payer, Token
 from .outside import Outside
 from .patience import Patience
 from .runner import attend
@@ -264,7 +264,7 @@ class Cell(Node):
     def keep(self, envelope: Envelope, route: Route, payer: Payer | None) -> None:
         """Queue what can't be handled at once. `payer` sent it and waits if that is too much."""
         if self.is_gone:
-            if route.handler is None or self._passes:
+            if route.handler is None or route.is_obeyed or self._passes:
                 self.dispatcher.put(envelope, self.down if envelope.direction is DOWN else self.up, payer)
             else:
                 self.dispatcher.drop(envelope, "finished", self.address)
@@ -300,6 +300,34 @@ class Cell(Node):
 
     def take(self, lane: Lane) -> Envelope:
         return self.mailbox.take_system() if lane is self.system else self.mailbox.take_ordered()
+
+    # ---- pauses
+
+    def obey(self, envelope: Envelope) -> Envelope | None:
+        """Be paused, or go on, by what was taken from a lane, if it names this actor. Returns what is to be carried on."""
+        frame = cast("FrameProcessorPauseFrame", envelope.frame)
+        named = frame.processor
+        if not (isinstance(named, Address) and self.dispatcher.resolve(named) is self):
+            return envelope
+        try:
+            if self.dispatcher.observers:
+                self.note_begin(envelope)
+        except Killed as error:
+            self.fail(error, envelope, system=not isinstance(frame, FrameProcessorPauseFrame))
+            return None
+        if isinstance(envelope.token, Token):
+            envelope.token.spend()
+        if not isinstance(frame, PAUSES):
+            self.resume()
+        elif not self.session.lifecycle.is_ending:
+            self.ordered.hold |= PAUSED
+        return None
+
+    def resume(self) -> None:
+        """No pause holds the ordered lane any more."""
+        if self.ordered.hold & PAUSED:
+            self.ordered.hold &= ~PAUSED
+            self.dispatcher.schedule(self)
 
     def _report_drop(self, envelope: Envelope, reason: str) -> None:
         self.dispatcher.drop(envelope, cast(Any, reason), self.address)
@@ -597,7 +625,7 @@ class Cell(Node):
         self.mailbox.clear("cancelled")
         self.mailbox.release_senders()
         self._clogs.clear()
-        self.ordered.hold &= ~(CLOGGED | GATED)
+        self.ordered.hold &= ~(CLOGGED | GATED | PAUSED)
         for hand in (self.ordered.hand, self.system.hand):
             if hand is not None:
                 # Its lane stays busy until it has unwound: two handlers never run in one lane.

@@ -75,9 +75,16 @@ class Lifecycle:
 
     # ---- ending
 
+    @property
+    def is_ending(self) -> bool:
+        """Whether the session drains, or is being cancelled."""
+        return self._ending is not None or self.is_closing
+
     def begin_end(self, frame: EndFrame | StopFrame) -> None:
         if self._ending is None and not self.is_closing:
             self._ending = frame
+            for cell in self._session.dispatcher.cells:
+                cell.resume()  # here already: the way to an actor may lead through a full lane of a paused one
             self._graces_left = sum(cell.grace for cell in self._session.dispatcher.cells)
             self._end_at(self._session.dispatcher.source.down, frame)
 

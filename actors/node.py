@@ -27,7 +27,8 @@ CLOSED: Final = 1  # no incarnation that has handled its StartFrame
 BUSY: Final = 2  # an async handler of this lane runs
 CLOGGED: Final = 4  # what its last plain handler sent has overfilled a later lane
 GATED: Final = 8  # an InterruptionFrame waits to be handled
-BLOCKED: Final = CLOSED | BUSY | CLOGGED | GATED
+PAUSED: Final = 32  # a pause frame has named the actor, no resume frame since
+BLOCKED: Final = CLOSED | BUSY | CLOGGED | GATED | PAUSED
 QUEUED: Final = 16  # may be handled, but not by a sender: the actor is ending; or it is a node that keeps everything
 
 
@@ -118,6 +119,13 @@ class Token:
         self.outer = outer
         """Of the Parallel around this one, to be carried again outside."""
         self.is_spent = False
+
+    def spend(self) -> None:
+        """One of the copies goes no further, so none shall: here and in the branches around."""
+        token: object = self
+        while isinstance(token, Token):
+            token.is_spent = True
+            token = token.outer
 
 
 class Forks:

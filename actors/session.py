@@ -34,7 +34,7 @@ from .blocked_loop import named_when_blocked
 from .build import build
 from .cell import Cell
 from .dispatch import Dispatcher
-from .effects import FRAME_TYPES, Address, check_address, fault_of_message, remedy_for
+from .effects import FRAME_TYPES, OBEYED, Address, check_address, fault_of_message, remedy_for
 from .errors import ConfigurationError
 from .lifecycle import Lifecycle
 from .milestones import Milestones
@@ -377,7 +377,8 @@ class Session:
 
     # ---- the ends
 
-    def _asked_at_an_end(self, frame: Frame) -> None:
+    def _asked_at_an_end(self, envelope: Envelope) -> None:
+        frame = cast(Frame, envelope.frame)
         match frame:
             case InterruptionWorkerFrame():
                 self.dispatcher.interrupt()
@@ -391,6 +392,8 @@ class Session:
                 self.begin_cancel(CancelFrame(frame.error))
             case HeartbeatFrame():
                 self.watch.arrived(frame)
+            case _ if isinstance(frame, OBEYED):
+                self.watch.pause_missed(envelope)
             case _:
                 pass
 
