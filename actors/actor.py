@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar, cast, datacla
 
 import attrs
 
-from ..channels.frames import Frame, InterruptionFrame, SystemFrame
+from ..channels.frames import Frame, InterruptionFrame, PipelineFlushFrame, SystemFrame
 from ..channels.mailbox import Direction
 from . import hand as hands
 from .definition import HANDLES, KIND, check_class, check_defaults, check_types, collect_handlers
@@ -36,15 +36,15 @@ ActorClass = TypeVar("ActorClass", bound="type[Actor]")
 Handler = TypeVar("Handler", bound=Callable[..., Any])
 Listener = TypeVar("Listener", bound=Callable[..., Any])
 
-_BY_NAME_ONLY = (*LIFECYCLE, InterruptionFrame)
+_BY_NAME_ONLY = (*LIFECYCLE, InterruptionFrame, PipelineFlushFrame)
 
 
 def on(*types: type) -> Callable[[Handler], Handler]:
     """Make a method the handler of frames or messages of these types and their subclasses.
 
-    The most specific handler in a frame's MRO gets it. StartFrame, EndFrame, StopFrame, CancelFrame and
-    InterruptionFrame go only to handlers that name
-    them, not to one for a base class.
+    The most specific handler in a frame's MRO gets it. StartFrame, EndFrame, StopFrame, CancelFrame, InterruptionFrame and
+    PipelineFlushFrame go only to handlers that name them, not to one for a base class. Frames that pause and resume are
+    for none.
     """
     if len(types) == 1 and inspect.isfunction(types[0]):
         check_types((), types[0])  # `@on` without its parentheses

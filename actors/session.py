@@ -25,6 +25,7 @@ from ..channels.frames import (
     HeartbeatFrame,
     InterruptionFrame,
     InterruptionWorkerFrame,
+    PipelineFlushFrame,
     StartFrame,
     StopFrame,
     StopWorkerFrame,
@@ -36,6 +37,7 @@ from .cell import Cell
 from .dispatch import Dispatcher
 from .effects import FRAME_TYPES, OBEYED, Address, check_address, fault_of_message, remedy_for
 from .errors import ConfigurationError
+from .flush import Flush
 from .lifecycle import Lifecycle
 from .milestones import Milestones
 from .node import Exit, Node
@@ -169,6 +171,8 @@ class Session:
         self._ended = trio.Event()
         self._failure: ExceptionGroup[Exception] | None = None
         self._streams: dict[Direction, Stream] = {}
+        self._flushes: dict[str, Flush] = {}
+        self._flushed = 0
         build(self, pipeline)
 
     # ---- what a program calls
@@ -225,6 +229,22 @@ class Session:
     async def wait(self) -> None:
         """Wait until the session has ended, by whomever."""
         await self._ended.wait()
+
+    async def flush_pipeline(self, timeout: float = 5.0) -> bool:
+        """Wait until all is done that was queued before, and all that this has caused upstream: a probe goes down, up and down
+        again. True then; False when nothing has got on for `timeout` seconds (no ordered frame, and the bot doesn't speak),
+        and as soon as the session has ended.
+
+        What handlers of system frames and tasks still do isn't waited for. Of several branches the slowest counts.
+        Raises `trio.ClosedResourceError` when the session has ended, `ValueError` for a timeout that isn't above 0.
+        """
+        await trio.lowlevel.checkpoint_if_cancelled()
+        flush = self.begin_flush(timeout)
+        try:
+            await flush.wait()
+        finally:
+            self.end_flush(flush)
+        return flush.is_drained
 
     def interrupt(self) -> None:
         """Begin the next epoch: everything interruptible is cut and dropped, in one step."""
@@ -304,6 +324,21 @@ class Session:
         self.lifecycle.begin_end(frame)
         self.dispatcher.drain()
 
+    def begin_flush(self, timeout: float) -> Flush:
+        """Send a probe round; whoever waits for it calls `end_flush` afterwards."""
+        self._check_open("flush_pipeline")
+        if not timeout > 0:
+            raise ValueError(f"session.flush_pipeline(timeout={timeout!r}): these are seconds, more than 0.")
+        self._flushed += 1
+        flush = Flush(self.dispatcher, self._flushed, timeout)
+        self._flushes[flush.flush_id] = flush
+        flush.begin()
+        return flush
+
+    def end_flush(self, flush: Flush) -> None:
+        """Nobody waits for this probe any more."""
+        self._flushes.pop(flush.flush_id, None)
+
     def begin_cancel(self, frame: CancelFrame) -> None:
         """As `cancel`, without waiting."""
         self.lifecycle.begin_cancel(frame)
@@ -372,6 +407,8 @@ class Session:
             end.readers.unpark_all()
             if end.mailbox is not None:
                 end.mailbox.release_senders()
+        for flush in self._flushes.values():
+            flush.end()
         self._ended.set()
         self._nursery.cancel_scope.cancel()
 
@@ -392,6 +429,9 @@ class Session:
                 self.begin_cancel(CancelFrame(frame.error))
             case HeartbeatFrame():
                 self.watch.arrived(frame)
+            case PipelineFlushFrame():
+                if (flush := self._flushes.get(frame.flush_id)) is not None:
+                    flush.arrived(envelope)
             case _ if isinstance(frame, OBEYED):
                 self.watch.pause_missed(envelope)
             case _:
