@@ -21,10 +21,11 @@ check:  ## all of CI but the tests, with how to repair what it finds
 	@scripts/setup offline,silero,dev
 	@scripts/check
 
-fix:  ## repair what a machine can: format, simple lint, the reference
+fix:  ## repair what a machine can: format, simple lint, the reference, the pictures of turns
 	@scripts/setup offline,silero,dev
 	@$(BIN)/ruff check --fix --quiet . ; $(BIN)/ruff format .
 	@$(BIN)/python scripts/reference.py
+	@$(BIN)/python -m scripts.turn_pictures
 
 bench:  ## measure the runtime beside pipecat and Trio; docs/benchmarks.md tells what it printed last
 	@scripts/setup offline

@@ -57,11 +57,13 @@ class Speech:
 class Moment:
     """Something that happened at one time."""
 
-    kind: Literal["pause", "resume", "interruption", "call", "result", "failure", "restart"]
+    kind: Literal[
+        "pause", "resume", "interruption", "call", "result", "failure", "restart", "turn", "over", "words", "written"
+    ]
     time: float
     """Seconds since the conversation began."""
-    actor: str = ""
-    """The name of the actor, or of the function, that it is about."""
+    about: str = ""
+    """The name of the actor, or of the function, that it is about; or the words."""
 
 
 @attrs.frozen

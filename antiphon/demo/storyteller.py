@@ -118,6 +118,7 @@ class Storyteller:
             side.speech.words.extend(cut)
         elif was_held and side.speeches and side.speeches[-1].was_held:
             speech = side.speeches[-1]
+            cut = tuple(attrs.evolve(word, start=speech.end) for word in cut)
             side.speeches[-1] = attrs.evolve(speech, was_interrupted=True, words=(*speech.words, *cut))
         else:
             return

@@ -13,6 +13,7 @@ from .lettering import picture_width
 from .story import Story
 from .timeline_layout import (
     BAR,
+    EDGE,
     GAP,
     ICON,
     LEFT,
@@ -54,9 +55,13 @@ text { font-family: system-ui, "Segoe UI", Helvetica, Arial, sans-serif; font-si
 .icon { stroke-width: 1.8; }
 .line { stroke-width: 1.4; }
 .line.failure, .line.restart, .line.pause, .line.resume, .line.call, .line.result { stroke-width: 1.1; stroke-dasharray: 1.5 3.5; }
+.line.turn, .line.over, .line.words, .line.written { stroke-width: 1.1; stroke-dasharray: 1.5 3.5; }
 text.interruption { fill: #b45309; } .line.interruption, .icon.interruption { stroke: #d97706; }
 text.pause, text.resume { fill: #475569; } .line.pause, .icon.pause, .line.resume, .icon.resume { stroke: #64748b; }
 text.call, text.result { fill: #9d174d; } .line.call, .icon.call, .line.result, .icon.result { stroke: #db2777; }
+text.turn, text.over { fill: #1d4ed8; } .line.turn, .icon.turn, .line.over, .icon.over { stroke: #3b82f6; }
+text.words { fill: #475569; } .line.words, .icon.words { stroke: #64748b; }
+text.written { fill: #3f6212; } .line.written, .icon.written { stroke: #65a30d; }
 text.failure { fill: #b91c1c; } .line.failure, .icon.failure { stroke: #dc2626; }
 text.restart { fill: #6d28d9; } .line.restart, .icon.restart { stroke: #7c3aed; }
 @media (prefers-color-scheme: dark) {
@@ -73,6 +78,9 @@ text { fill: #e5e7eb; }
 text.interruption { fill: #fbbf24; } .line.interruption, .icon.interruption { stroke: #f59e0b; }
 text.pause, text.resume { fill: #cbd5e1; } .line.pause, .icon.pause, .line.resume, .icon.resume { stroke: #94a3b8; }
 text.call, text.result { fill: #f9a8d4; } .line.call, .icon.call, .line.result, .icon.result { stroke: #f472b6; }
+text.turn, text.over { fill: #93c5fd; } .line.turn, .icon.turn, .line.over, .icon.over { stroke: #60a5fa; }
+text.words { fill: #cbd5e1; } .line.words, .icon.words { stroke: #94a3b8; }
+text.written { fill: #bef264; } .line.written, .icon.written { stroke: #84cc16; }
 text.failure { fill: #fca5a5; } .line.failure, .icon.failure { stroke: #f87171; }
 text.restart { fill: #c4b5fd; } .line.restart, .icon.restart { stroke: #a78bfa; }
 }
@@ -85,6 +93,10 @@ ICONS = {
     "result": "M4 -1 H-4 M-0.5 -4.5 L-4 -1 L-0.5 2.5",
     "interruption": "M-4 -5 L4 -5 L0 3 Z",
     "failure": "M-3.5 -4.5 L3.5 2.5 M3.5 -4.5 L-3.5 2.5",
+    "turn": "M2.5 -5 H-2.5 V3 H2.5",
+    "over": "M-2.5 -5 H2.5 V3 H-2.5",
+    "words": "M-4 -4 H4 M-4 -1 H4 M-4 2 H1",
+    "written": "M-3.5 3 L-2.8 0 L2.5 -5.3 L4.3 -3.5 L-1 1.8 Z",
     "restart": "M3.6 -3.2 A4.2 4.2 0 1 0 4.2 0.4 M4.4 -6 L3.9 -2.8 L0.8 -3.4",
 }
 MEANINGS = {
@@ -95,21 +107,26 @@ MEANINGS = {
     "result": "and returns",
     "failure": "an actor failed",
     "restart": "an actor was restarted",
+    "turn": "the caller's turn begins",
+    "over": "and is over",
+    "words": "words are recognised",
+    "written": "a message is written",
 }
+UNHEARD = "unheard"
 
 
-def timeline_svg(story: Story) -> str:
-    """The conversation as a standalone SVG document. Raises `ValueError` when a time in it is no number of seconds."""
+def timeline_svg(story: Story, title: str = "A conversation") -> str:
+    """The conversation as a standalone SVG document, under this title. Raises `ValueError` when a time in it is no number of seconds."""
     _check(story)
     picture = ET.Element(
         "svg", {"xmlns": "http://www.w3.org/2000/svg", "role": "img", "aria-labelledby": "title about"}
     )
-    _child(picture, "title", id="title").text = "Timeline of a conversation"
+    _child(picture, "title", id="title").text = f"{title}: a timeline"
     _child(picture, "desc", id="about").text = _summary(story)
     _child(picture, "style").text = STYLE
     _draw_hatching(picture)
     paper = _child(picture, "rect", "paper", width=WIDTH)
-    top = _draw_head(picture, story)
+    top = _draw_head(picture, story, title)
     for row in rows_of(story):
         top = _draw_row(picture, lay_out(story, row), top)
     picture.set("viewBox", f"0 0 {_number(WIDTH)} {_number(top)}")
@@ -131,43 +148,52 @@ def _check(story: Story) -> None:
 
 def _summary(story: Story) -> str:
     counts = [
-        _counted(len(story.speeches), "turn"),
-        *(
-            _counted(number, kind)
-            for kind in ("pause", "interruption", "call", "failure", "restart")
-            if (number := sum(moment.kind == kind for moment in story.moments))
-        ),
+        _counted(number, kind)
+        for kind in ("pause", "interruption", "call", "failure", "restart")
+        if (number := sum(moment.kind == kind for moment in story.moments))
     ]
-    return f"{story.seconds:.1f} s, {', '.join(counts)}"
+    if not any(moment.kind == "turn" for moment in story.moments):
+        counts.insert(0, _counted(len(story.speeches), "turn"))
+    return ", ".join([f"{story.seconds:.1f} s", *counts])
 
 
 def _counted(number: int, noun: str) -> str:
     return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
-def _draw_head(picture: ET.Element, story: Story) -> float:
+def _draw_head(picture: ET.Element, story: Story, title: str) -> float:
     """Title and legend. Returns where the first row begins."""
-    title = "A conversation"
     _text(picture, title, 24.0, 34.0, "title")
     _text(picture, _summary(story), 24.0 + picture_width(title, 17.0) * 1.1 + 8.0, 34.0, "quiet")
-    x, y = 24.0, 62.0
-    for who in SIDES:
-        _child(picture, "rect", who, x=x, y=y - 10.0, width=24.0, height=11.0, rx=3.0)
-        x = _legend_text(picture, f"{who} speaks", x + 30.0, y)
+    entries: list[tuple[str, str]] = [(who, f"{who} speaks") for who in SIDES]
     if any(not word.was_heard for speech in story.speeches for word in speech.words):
-        _child(picture, "rect", "cut", x=x, y=y - 10.0, width=24.0, height=11.0, rx=3.0)
-        _text(picture, "unheard", x + 30.0, y, "quiet unheard")
-        x = _legend_text(picture, "words that were cut", x + 36.0 + picture_width("unheard", SMALL), y)
-    for kind in MEANINGS:
-        if any(moment.kind == kind for moment in story.moments):
-            _draw_icon(picture, kind, x + 5.0, y - 3.5)
-            x = _legend_text(picture, MEANINGS[kind], x + 16.0, y)
-    return 78.0
+        entries.append(("cut", "words that were cut"))
+    entries += [(kind, told) for kind, told in MEANINGS.items() if any(moment.kind == kind for moment in story.moments)]
+    x, y = 24.0, 62.0
+    for kind, told in entries:
+        width = (16.0 if kind in MEANINGS else 30.0) + _unheard_width(kind) + picture_width(told, SMALL) + 16.0
+        if x + width > EDGE and x > 24.0:
+            x, y = 24.0, y + LINE + 3.0
+        _draw_entry(picture, kind, told, x, y)
+        x += width
+    return y + 16.0
 
 
-def _legend_text(picture: ET.Element, text: str, x: float, y: float) -> float:
-    _text(picture, text, x, y, "quiet")
-    return x + picture_width(text, SMALL) + 16.0
+def _draw_entry(picture: ET.Element, kind: str, told: str, x: float, y: float) -> None:
+    """One entry of the legend: a bar or an icon, and what it stands for."""
+    if kind in MEANINGS:
+        _draw_icon(picture, kind, x + 5.0, y - 3.5)
+        _text(picture, told, x + 16.0, y, "quiet")
+        return
+    _child(picture, "rect", kind, x=x, y=y - 10.0, width=24.0, height=11.0, rx=3.0)
+    if kind == "cut":
+        _text(picture, UNHEARD, x + 30.0, y, "quiet unheard")
+    _text(picture, told, x + 30.0 + _unheard_width(kind), y, "quiet")
+
+
+def _unheard_width(kind: str) -> float:
+    """What the sample of a struck-out word takes, where there is one."""
+    return picture_width(UNHEARD, SMALL) + 6.0 if kind == "cut" else 0.0
 
 
 def _draw_row(picture: ET.Element, layout: Layout, top: float) -> float:

@@ -288,7 +288,7 @@ def _marks(moments: Iterable[Moment], row: Row) -> Iterator[Mark]:
 
 
 def _what(moment: Moment) -> str:
-    shown = _shown(printable(moment.actor))
+    shown = _shown(printable(moment.about))
     match moment.kind:
         case "pause":
             return "paused"
@@ -304,6 +304,14 @@ def _what(moment: Moment) -> str:
             return f"{shown} failed".strip()
         case "restart":
             return f"{shown} restarted".strip()
+        case "turn":
+            return "turn begins"
+        case "over":
+            return "turn is over"
+        case "words":
+            return f"heard as “{shown}”"
+        case "written":
+            return f"{shown} written"
 
 
 def _shown(text: str) -> str:

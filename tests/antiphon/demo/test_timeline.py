@@ -178,6 +178,41 @@ def test_pauses_and_calls_are_told() -> None:
     assert "9.0 s, 0 turns, 1 pause, 1 call" in timeline_svg(story)
 
 
+def test_turns_and_what_is_written_are_told_where_a_story_has_them() -> None:
+    moments = (
+        Moment("turn", 1.0),
+        Moment("words", 2.0, "hello there"),
+        Moment("written", 2.0, "question"),
+        Moment("over", 2.5),
+    )
+    story = Story((speech("caller", 1.0, "hello there"),), moments, 9.0)
+    told = [each.text for each in boxes(story, "mark")]
+    assert told == ["turn begins 1.0 s", "heard as “hello there” 2.0 s", "question written 2.0 s", "turn is over 2.5 s"]
+    assert "9.0 s</text>" in timeline_svg(story), "speeches aren't counted as turns where turns are told"
+
+
+def test_a_long_legend_goes_on_in_a_second_line_and_leaves_the_picture_nowhere() -> None:
+    kinds = (
+        "pause",
+        "resume",
+        "interruption",
+        "call",
+        "result",
+        "failure",
+        "restart",
+        "turn",
+        "over",
+        "words",
+        "written",
+    )
+    story = Story((), tuple(Moment(kind, 1.0) for kind in kinds), 9.0)  # type: ignore[arg-type]  # a tuple of literals
+    svg = timeline_svg(story, "Everything")
+    legend = [box(each, "") for each in ET.fromstring(svg).findall(f"{SVG}text") if each.get("class") == "quiet"]
+    assert "Everything" in svg
+    assert max(each.right for each in legend) <= 1280
+    assert len({each.y for each in legend}) > 2
+
+
 def test_a_moment_at_the_very_end_is_drawn_with_its_label_on_the_left() -> None:
     story = Story((), (Moment("restart", 20.0, "output"),), 20.0)
     (mark,) = boxes(story, "mark", "left")
