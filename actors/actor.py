@@ -17,12 +17,13 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar, cast, datacla
 
 import attrs
 
-from ..channels.frames import Frame, InterruptionFrame, SystemFrame
+from ..channels.frames import Frame, InterruptionFrame, PipelineFlushFrame, SystemFrame
 from ..channels.mailbox import Direction
 from . import hand as hands
 from .definition import HANDLES, KIND, check_class, check_defaults, check_types, collect_handlers
-from .effects import FRAME_TYPES, LIFECYCLE, Address, Effect, effects_of
+from .effects import FRAME_TYPES, LIFECYCLE, OBEYED, Address, Effect, effects_of
 from .errors import ConfigurationError
+from .events import check_listener
 
 if TYPE_CHECKING:
     from .cell import Cell
@@ -35,15 +36,15 @@ ActorClass = TypeVar("ActorClass", bound="type[Actor]")
 Handler = TypeVar("Handler", bound=Callable[..., Any])
 Listener = TypeVar("Listener", bound=Callable[..., Any])
 
-_BY_NAME_ONLY = (*LIFECYCLE, InterruptionFrame)
+_BY_NAME_ONLY = (*LIFECYCLE, InterruptionFrame, PipelineFlushFrame)
 
 
 def on(*types: type) -> Callable[[Handler], Handler]:
     """Make a method the handler of frames or messages of these types and their subclasses.
 
-    The most specific handler in a frame's MRO gets it. StartFrame, EndFrame, StopFrame, CancelFrame and
-    InterruptionFrame go only to handlers that name
-    them, not to one for a base class.
+    The most specific handler in a frame's MRO gets it. StartFrame, EndFrame, StopFrame, CancelFrame, InterruptionFrame and
+    PipelineFlushFrame go only to handlers that name them, not to one for a base class. Frames that pause and resume are
+    for none.
     """
     if len(types) == 1 and inspect.isfunction(types[0]):
         check_types((), types[0])  # `@on` without its parentheses
@@ -91,16 +92,17 @@ def _assign(instance: Actor, attribute: attrs.Attribute[Any], value: Any) -> Any
 class Route:
     """How one class of actors treats one type of frame or message."""
 
-    __slots__ = ("facts", "handler", "is_async", "is_direct", "is_lifecycle", "is_system")
+    __slots__ = ("facts", "handler", "is_async", "is_direct", "is_lifecycle", "is_obeyed", "is_system")
 
     def __init__(self, kind: type, handler: Callable[..., Any] | None) -> None:
         self.handler = handler
         self.is_async = handler is not None and inspect.iscoroutinefunction(handler)
         self.is_lifecycle = issubclass(kind, LIFECYCLE)
         self.is_system = issubclass(kind, SystemFrame) or not issubclass(kind, Frame)
+        self.is_obeyed = issubclass(kind, OBEYED)
         self.facts = FRAME_TYPES[kind]
         # A sender may run this handler itself.
-        self.is_direct = handler is not None and not self.is_async and not self.is_lifecycle
+        self.is_direct = handler is not None and not self.is_async and not self.is_lifecycle and not self.is_obeyed
 
 
 class Routes(dict[type, Route]):
@@ -110,6 +112,10 @@ class Routes(dict[type, Route]):
         self.handlers = handlers
 
     def __missing__(self, kind: type) -> Route:
+        if issubclass(kind, OBEYED):
+            # A handler, so that no walk goes past a cell without asking it.
+            route = self[kind] = Route(kind, _pass_on)
+            return route
         special = next((one for one in _BY_NAME_ONLY if issubclass(kind, one)), None)
         bases = kind.__mro__ if special is None else [base for base in kind.__mro__ if issubclass(base, special)]
         handler = next((self.handlers[base] for base in bases if base in self.handlers), None)
@@ -216,14 +222,9 @@ class Actor:
                 f"{cls.__name__}.on_event({name!r}): this instance runs in a session. Register with the one that the pipeline is"
                 " made of, before the session."
             )
-        meant = cls.event_aliases.get(name, name)
-        if meant not in cls.events:
-            known = ", ".join((*cls.events, *cls.event_aliases)) or "none"
-            raise ConfigurationError(f"{cls.__name__}.on_event({name!r}): there is no such event. It has: {known}.")
+        meant = check_listener(cls.__name__, name, handler, events=cls.events, aliases=cls.event_aliases)
         if handler is None:
             return lambda handler: self.on_event(name, handler)
-        if not callable(handler):
-            raise ConfigurationError(f"{cls.__name__}.on_event({name!r}, {handler!r}): give it a function to call.")
         if self._listeners is None:
             self._listeners = {}
         self._listeners.setdefault(meant, []).append(handler)
@@ -293,6 +294,11 @@ class Actor:
 @asynccontextmanager
 async def _nothing() -> AsyncIterator[None]:
     yield
+
+
+def _pass_on(actor: Actor, frame: Frame) -> Frame:
+    """What anybody does with a pause that names another actor."""
+    return frame
 
 
 @dataclass_transform(field_specifiers=(attrs.field, state, durable))

@@ -35,6 +35,11 @@ class _Builder:
 
     def supervisor(self, child: Child, parent: Supervisor | None) -> Supervisor:
         assert isinstance(child.of, Group)
+        if parent is not None and isinstance(child.of, Pipeline) and child.of.is_listened_to:
+            raise ConfigurationError(
+                f"{Supervisor.title_of(child.of)} stands inside another one, so its events are never fired: they tell of a"
+                " session. Say on_event of the pipeline that is opened."
+            )
         made = Supervisor(self.session, child.of, child, parent)
         if parent is not None:
             parent.units.append(made)

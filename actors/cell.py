@@ -16,16 +16,16 @@ from typing import TYPE_CHECKING, Any, cast
 
 import trio
 
-from ..channels.frames import CancelFrame, EndFrame, InterruptionFrame, StartFrame, StopFrame
+from ..channels.frames import CancelFrame, EndFrame, FrameProcessorPauseFrame, InterruptionFrame, StartFrame, StopFrame
 from ..channels.mailbox import DOWN, Envelope, Mailbox
 from .actor import Actor, Route, fresh, has_lifespan
 from .delivery import Delivery, Failure, Stall
 from .dispatch import Dispatcher
-from .effects import LIFECYCLE, Address, After
+from .effects import LIFECYCLE, PAUSES, Address, After
 from .errors import Killed
 from .hand import Hand, hand_of, in_hand
 from .last_resort import abort_waits, was_killed
-from .node import BLOCKED, BUSY, CLOGGED, CLOSED, GATED, QUEUED, Lane, Node, Payer
+from .node import BLOCKED, BUSY, CLOGGED, CLOSED, GATED, PAUSED, QUEUED, Lane, Node, Payer, Token
 from .outside import Outside
 from .patience import Patience
 from .runner import attend
@@ -142,15 +142,21 @@ class Cell(Node):
                 if actor is self.actor and not self.is_down:
                     self.fail(error)
                 else:
-                    self._tell_failure(None, error)
+                    self.tell_failure(None, error)
             elif not was_killed(error):
                 raise
         finally:
             life.task = None
             left.set()
 
+    @property
+    def is_entering(self) -> bool:
+        """Whether its `lifespan()` has begun to enter, and hasn't."""
+        return self.phase is Phase.ENTERING
+
     def _entered(self) -> None:
         self.phase = Phase.ENTERED
+        self.session.milestones.has_set_up(self)
         self.session.lifecycle.entered(self)
 
     def start(self, frame: StartFrame) -> None:
@@ -239,6 +245,7 @@ class Cell(Node):
         self.mailbox.release_senders()
         for message in list(self.timers):
             self.disarm(message)
+        self.session.milestones.has_set_up(self)
         self.pass_start()
         self._let_next_start()
         for frame in ends:
@@ -264,7 +271,7 @@ class Cell(Node):
     def keep(self, envelope: Envelope, route: Route, payer: Payer | None) -> None:
         """Queue what can't be handled at once. `payer` sent it and waits if that is too much."""
         if self.is_gone:
-            if route.handler is None or self._passes:
+            if route.handler is None or route.is_obeyed or self._passes:
                 self.dispatcher.put(envelope, self.down if envelope.direction is DOWN else self.up, payer)
             else:
                 self.dispatcher.drop(envelope, "finished", self.address)
@@ -301,6 +308,34 @@ class Cell(Node):
     def take(self, lane: Lane) -> Envelope:
         return self.mailbox.take_system() if lane is self.system else self.mailbox.take_ordered()
 
+    # ---- pauses
+
+    def obey(self, envelope: Envelope) -> Envelope | None:
+        """Be paused, or go on, by what was taken from a lane, if it names this actor. Returns what is to be carried on."""
+        frame = cast("FrameProcessorPauseFrame", envelope.frame)
+        named = frame.processor
+        if not (isinstance(named, Address) and self.dispatcher.resolve(named) is self):
+            return envelope
+        try:
+            if self.dispatcher.observers:
+                self.note_begin(envelope)
+        except Killed as error:
+            self.fail(error, envelope, system=not isinstance(frame, FrameProcessorPauseFrame))
+            return None
+        if isinstance(envelope.token, Token):
+            envelope.token.spend()
+        if not isinstance(frame, PAUSES):
+            self.resume()
+        elif not self.session.lifecycle.is_ending:
+            self.ordered.hold |= PAUSED
+        return None
+
+    def resume(self) -> None:
+        """No pause holds the ordered lane any more."""
+        if self.ordered.hold & PAUSED:
+            self.ordered.hold &= ~PAUSED
+            self.dispatcher.schedule(self)
+
     def _report_drop(self, envelope: Envelope, reason: str) -> None:
         self.dispatcher.drop(envelope, cast(Any, reason), self.address)
 
@@ -316,7 +351,7 @@ class Cell(Node):
             error = error.exceptions[0]  # a nursery's wrapping
         blamed = not isinstance(error, Killed)
         delivery = self._delivery_in_hand(envelope, hand)
-        self._tell_failure(delivery, error)
+        self.tell_failure(delivery, error)
         poisoned = False
         if blamed and envelope is not None and isinstance(envelope.frame, (EndFrame, StopFrame)):
             self._mark_ended()
@@ -331,7 +366,7 @@ class Cell(Node):
         """Fail from outside. What is in hand is told with it, but not blamed."""
         self.fail(error, hand=self.ordered.hand or self.system.hand)
 
-    def _tell_failure(self, delivery: Delivery | None, error: Exception) -> None:
+    def tell_failure(self, delivery: Delivery | None, error: Exception) -> None:
         observers = self.dispatcher.observers
         observers.tell("failed", Failure(self.address, delivery, error, observers.now()))
 
@@ -459,6 +494,11 @@ class Cell(Node):
             # Who was killed as it began with it hasn't ended, and gets it again.
             self.patience.end_waits = False
             self.session.lifecycle.pass_end(self, frame)
+
+    @property
+    def holds_start(self) -> bool:
+        """Whether StartFrame has come here and hasn't gone on."""
+        return self.has_started and not self._start_passed and not self.is_gone
 
     def pass_start(self) -> None:
         if self.has_started and not self._start_passed and not (self.is_gone and self.session.is_closing):
@@ -599,7 +639,7 @@ class Cell(Node):
         self.mailbox.clear("cancelled")
         self.mailbox.release_senders()
         self._clogs.clear()
-        self.ordered.hold &= ~(CLOGGED | GATED)
+        self.ordered.hold &= ~(CLOGGED | GATED | PAUSED)
         for hand in (self.ordered.hand, self.system.hand):
             if hand is not None:
                 # Its lane stays busy until it has unwound: two handlers never run in one lane.
@@ -623,6 +663,7 @@ class Cell(Node):
 
     async def _attend_cancel(self, route: Route, envelope: Envelope) -> None:
         task, has_ended = Task(), trio.Event()
+        self.session.milestones.cancel_waits()
 
         async def body() -> None:
             assert task.task is not None

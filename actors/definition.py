@@ -11,6 +11,7 @@ from typing import Any
 
 import attrs
 
+from .effects import OBEYED
 from .errors import ConfigurationError
 
 HANDLES = "__antiphon_handles__"
@@ -27,6 +28,14 @@ def check_types(types: tuple[object, ...], handler: Callable[..., object]) -> No
         given = ", ".join(map(repr, types))
         raise ConfigurationError(
             f"{handler.__qualname__}: @on({given}) names no types. Write e.g. `@on(TextFrame)` or `@on(TextFrame, TTSTextFrame)`."
+        )
+
+
+def _check_kind(cls: type, name: str, kind: type) -> None:
+    if issubclass(kind, OBEYED):
+        raise ConfigurationError(
+            f"{cls.__name__}.{name} handles {kind.__name__}, but that is for no handler: the runtime holds the ordered lane of"
+            " the actor that the frame names, and lets it go. Leave the handler out."
         )
 
 
@@ -86,6 +95,7 @@ def collect_handlers(cls: type) -> dict[type, Callable[..., Any]]:
                     )
         names |= here
     for kind, name in names.items():
+        _check_kind(cls, name, kind)
         _check_handler(cls, name, kind)
     return {kind: getattr(cls, name) for kind, name in names.items()}
 

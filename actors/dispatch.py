@@ -39,7 +39,7 @@ from .effects import (
     effects_of,
     fault_of,
 )
-from .events import Events
+from .events import ActorView, Events
 from .hand import Hand
 from .node import BUSY, Exit, Node, Payer
 from .observe import Observers
@@ -90,7 +90,7 @@ class Dispatcher:
         self.last_walk = 1
         """Handlers that the last frame pushed in has met: the next shall find a turn that is long enough, since a walk
         that has to stop costs two task switches."""
-        self.on_request: Callable[[Frame], None] = lambda frame: None
+        self.on_request: Callable[[Envelope], None] = lambda envelope: None
         """Hears of frames that ask something of the session, when they reach an end."""
         self._slice_left = TURN_SECONDS
         self._slice_end = math.inf
@@ -223,7 +223,7 @@ class Dispatcher:
             )
         assert isinstance(envelope.frame, Frame)
         if type(envelope) is not Answer or not isinstance(envelope.frame, InterruptionWorkerFrame):
-            self.on_request(envelope.frame)
+            self.on_request(envelope)
 
     # ---- handling
 
@@ -363,14 +363,16 @@ class Dispatcher:
             return
         event = Event(self.observers.now(), of.address, fired.name, fired.payload)
         self.observers.tell("fired", event)
-        self.events.fire(of, fired, event, listeners)
+        if listeners:
+            view = fired.view if fired.view is not None else ActorView(event.address, of.durables())
+            self.events.fire(event, view, listeners)
 
     def serve(self, cell: Cell, route: Route, envelope: Envelope) -> None:
         """Handle, by a plain handler or by passing it on, what was taken from a mailbox; then see what is next."""
         frame, epoch = envelope.frame, envelope.epoch
         made: Envelope | None = envelope
         payer: Payer | None = None if route.is_system or envelope.direction is None else cell
-        if route.handler is not None:
+        if route.is_direct or (route.handler is not None and not route.is_obeyed):
             made = self.perform(cell, route, envelope)
             if made is envelope:
                 # What came of a message goes down, and what came of a second try is new.
@@ -380,6 +382,8 @@ class Dispatcher:
                     made = Answer(envelope.frame, envelope.sender, envelope.direction, envelope.epoch, envelope.immune)
         elif route.is_lifecycle:
             made = None
+        elif route.is_obeyed:
+            made = cell.obey(envelope)
         if cell.ordered.hold and not cell.is_down:
             cell.handled(frame, epoch)
         if route.is_lifecycle:

@@ -18,6 +18,10 @@ from ..channels.frames import (
     CancelFrame,
     EndFrame,
     Frame,
+    FrameProcessorPauseFrame,
+    FrameProcessorPauseUrgentFrame,
+    FrameProcessorResumeFrame,
+    FrameProcessorResumeUrgentFrame,
     InterimTranscriptionFrame,
     InterruptionFrame,
     StartFrame,
@@ -157,6 +161,10 @@ Effects: TypeAlias = Effect | Iterable[Effect] | None
 EFFECTS = (Frame, Up, Down, Both, Immune, To, After, Interrupt, Finish, Fire)
 
 LIFECYCLE = (StartFrame, EndFrame, StopFrame, CancelFrame)
+PAUSES = (FrameProcessorPauseFrame, FrameProcessorPauseUrgentFrame)
+RESUMES = (FrameProcessorResumeFrame, FrameProcessorResumeUrgentFrame)
+OBEYED = (*PAUSES, *RESUMES)
+"""What the runtime does itself, for the actor that the frame names; nobody handles them."""
 
 
 ACTIVITY = (
@@ -258,7 +266,7 @@ def fault_of_message(message: object) -> str | None:
         hash(message)
     except TypeError:
         return f"the message {message!r}, which is mutable. A message is a frozen value, e.g. of a class with @attrs.frozen."
-    if isinstance(message, (*LIFECYCLE, InterruptionFrame)):
+    if isinstance(message, (*LIFECYCLE, InterruptionFrame, *OBEYED)):
         return f"{message!r} as a message. {remedy_for(message)}"
     return None
 
@@ -286,6 +294,8 @@ def remedy_for(sent: Any, *, say: str = "To") -> str:
             return (
                 f"It belongs to the session: to end that from an actor, send {type(sent).__name__[:-5]}WorkerFrame()."
             )
+        case _ if isinstance(sent, OBEYED):
+            return "It travels as a frame, to the actor that it names."
         case Immune():
             return "Write Immune outside: Immune(Up(frame))."
         case _:

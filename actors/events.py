@@ -10,18 +10,16 @@ from __future__ import annotations
 import inspect
 import logging
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Any
 
 import attrs
 import trio
 
 from ..channels.credentials import masked
 from .delivery import Event
-from .effects import Address, Fire
-
-if TYPE_CHECKING:
-    from .cell import Cell
+from .effects import Address
+from .errors import ConfigurationError
 
 __all__ = ["ActorView"]
 
@@ -66,12 +64,11 @@ class Events:
         """By actor, what its handlers have yet to hear. A key means that a task works it off."""
         self._idle = trio.lowlevel.ParkingLot()
 
-    def fire(self, cell: Cell, fired: Fire, event: Event, listeners: Iterable[Listener]) -> None:
-        """Have them called; the actor's values are those of this moment."""
-        view = fired.view if fired.view is not None else ActorView(event.address, cell.durables())
-        calls = [_Call(event, listener, view) for listener in listeners]
-        if not calls:
+    def fire(self, event: Event, view: object, listeners: Sequence[Listener]) -> None:
+        """Have them called, in the order of what one address has fired."""
+        if not listeners:
             return
+        calls = [_Call(event, listener, view) for listener in listeners]
         name = event.address.name
         if name in self._calls:
             self._calls[name] += calls
@@ -114,3 +111,19 @@ class Events:
         del self._calls[name]
         if not self._calls:
             self._idle.unpark_all()
+
+
+def check_listener(
+    where: str, name: str, handler: object, *, events: Collection[str], aliases: Mapping[str, str] | None = None
+) -> str:
+    """Which event is meant by a name. `handler` None is yet to come. Raises `ConfigurationError` for an event that isn't
+    there, and for what can't be called.
+    """
+    aliases = aliases or {}
+    meant = aliases.get(name, name)
+    if meant not in events:
+        known = ", ".join((*events, *aliases)) or "none"
+        raise ConfigurationError(f"{where}.on_event({name!r}): there is no such event. It has: {known}.")
+    if handler is not None and not callable(handler):
+        raise ConfigurationError(f"{where}.on_event({name!r}, {handler!r}): give it a function to call.")
+    return meant

@@ -66,6 +66,8 @@ class SessionOptions(TypedDict, total=False):
     """Without it, 300 s."""
     stall_timeout: float | None
     heartbeat: float | None
+    setup_timeout: float | None
+    start_timeout: float | None
     enable_metrics: bool
     enable_usage_metrics: bool
     report_only_initial_ttfb: bool

@@ -43,6 +43,7 @@ class Lifecycle:
         dispatcher = self._session.dispatcher
         for cell in dispatcher.cells:
             cell.begin()
+        self._session.milestones.begin(self._start)
         self.start_from(dispatcher.source.down)
         dispatcher.drain()
 
@@ -51,6 +52,7 @@ class Lifecycle:
         node = _present(node)
         if isinstance(node, Exit):
             self._leave(node, self._start)
+            self._session.milestones.started()
         elif isinstance(node, Fork):
             if node is node.forks.top:
                 for inner in node.inner:
@@ -73,9 +75,16 @@ class Lifecycle:
 
     # ---- ending
 
+    @property
+    def is_ending(self) -> bool:
+        """Whether the session drains, or is being cancelled."""
+        return self._ending is not None or self.is_closing
+
     def begin_end(self, frame: EndFrame | StopFrame) -> None:
         if self._ending is None and not self.is_closing:
             self._ending = frame
+            for cell in self._session.dispatcher.cells:
+                cell.resume()  # here already: the way to an actor may lead through a full lane of a paused one
             self._graces_left = sum(cell.grace for cell in self._session.dispatcher.cells)
             self._end_at(self._session.dispatcher.source.down, frame)
 
@@ -93,7 +102,7 @@ class Lifecycle:
         node = _present(node)
         if isinstance(node, Exit):
             self._leave(node, frame)
-            self._session.spawn(self._close_after_end)
+            self._session.spawn(self._close_after_end, frame)
         elif isinstance(node, Fork):
             forks = node.forks
             if node is forks.top:
@@ -109,10 +118,11 @@ class Lifecycle:
             node.patience.expect_end()
             self._session.dispatcher.schedule(node)
 
-    async def _close_after_end(self) -> None:
+    async def _close_after_end(self, frame: EndFrame | StopFrame) -> None:
         if not self.is_closing:
             self.is_closing = True
             await self._leave_all({}, "finished", by=trio.current_time() + self._graces_left)
+            self._session.milestones.finished(frame)
             await self._session.dispatcher.events.all_heard()
             self._session.finish("ended")
 
@@ -123,6 +133,8 @@ class Lifecycle:
 
     async def _cancel(self, frame: CancelFrame) -> None:
         cells = self._session.dispatcher.cells
+        milestones = self._session.milestones
+        milestones.cancelling(frame)
         for cell in cells:
             cell.silence()
         spent: dict[Cell, float] = {}
@@ -131,7 +143,9 @@ class Lifecycle:
             await cell.cancel(frame)
             spent[cell] = trio.current_time() - began
         self._leave(self._session.dispatcher.sink, frame)
+        milestones.cancelled()
         await self._leave_all(spent, "cancelled")
+        milestones.finished(frame)
         await self._session.dispatcher.events.all_heard()
         self._session.finish("cancelled")
 

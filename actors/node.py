@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 import trio
 
-from ..channels.frames import Frame, HeartbeatFrame, SystemFrame
+from ..channels.frames import Frame, HeartbeatFrame, PipelineFlushFrame, SystemFrame
 from ..channels.mailbox import DOWN, Direction, Envelope, Mailbox
 from .actor import Route, Routes
 from .effects import Address
@@ -27,7 +27,8 @@ CLOSED: Final = 1  # no incarnation that has handled its StartFrame
 BUSY: Final = 2  # an async handler of this lane runs
 CLOGGED: Final = 4  # what its last plain handler sent has overfilled a later lane
 GATED: Final = 8  # an InterruptionFrame waits to be handled
-BLOCKED: Final = CLOSED | BUSY | CLOGGED | GATED
+PAUSED: Final = 32  # a pause frame has named the actor, no resume frame since
+BLOCKED: Final = CLOSED | BUSY | CLOGGED | GATED | PAUSED
 QUEUED: Final = 16  # may be handled, but not by a sender: the actor is ending; or it is a node that keeps everything
 
 
@@ -98,7 +99,7 @@ class Exit(_Stop):
     def keep(self, envelope: Envelope, route: Route, payer: Payer | None) -> None:
         frame, mailbox = envelope.frame, self.mailbox
         assert isinstance(frame, Frame)
-        if mailbox is None or route.is_lifecycle or isinstance(frame, HeartbeatFrame):
+        if mailbox is None or route.is_lifecycle or isinstance(frame, (HeartbeatFrame, PipelineFlushFrame)):
             self.dispatcher.left(self, envelope)
             return
         (mailbox.put_system if isinstance(frame, SystemFrame) else mailbox.put_ordered)(envelope)
@@ -118,6 +119,32 @@ class Token:
         self.outer = outer
         """Of the Parallel around this one, to be carried again outside."""
         self.is_spent = False
+
+    def lets_out(self) -> bool:
+        """A copy has come: whether it goes on."""
+        was_spent, self.is_spent = self.is_spent, True
+        return not was_spent
+
+    def spend(self) -> None:
+        """One of the copies goes no further, so none shall: here and in the branches around."""
+        token: object = self
+        while isinstance(token, Token):
+            token.is_spent = True
+            token = token.outer
+
+
+class Muster(Token):
+    """Of a frame that goes on with its last copy."""
+
+    __slots__ = ("due",)
+
+    def __init__(self, forks: Forks, outer: object) -> None:
+        super().__init__(forks, outer)
+        self.due = len(forks.top.inner)
+
+    def lets_out(self) -> bool:
+        self.due -= 1
+        return not self.due
 
 
 class Forks:
@@ -153,7 +180,8 @@ class Fork(_Stop):
 
     def _split(self, envelope: Envelope, payer: Payer | None) -> None:
         forks = self.forks
-        shared = Token(forks, envelope.token)
+        make = Muster if isinstance(envelope.frame, PipelineFlushFrame) else Token
+        shared = make(forks, envelope.token)
         leaving: list[tuple[Fork, Envelope, Payer | None]] = []
         forks.leaving = leaving
         for node in self.inner:
@@ -169,8 +197,7 @@ class Fork(_Stop):
         token = envelope.token
         if isinstance(token, Token) and token.forks is self.forks:
             envelope.token = token.outer
-            if token.is_spent:
+            if not token.lets_out():
                 self.dispatcher.drop(envelope, "merged", self.address)
                 return
-            token.is_spent = True
         self.dispatcher.put(envelope, self.down if envelope.direction is DOWN else self.up, payer)

@@ -66,7 +66,11 @@ class Patience:
     def until(self) -> float:
         """The moment until which this actor may get on with nothing."""
         others = [moment for node in self._waits_for if (moment := node.patient_until()) > -math.inf]
-        return max(others) if others else max(self._progress, self._allowed) + self._cell.grace
+        if others:
+            return max(others)
+        # Who isn't watched yet hasn't been asked to get on before now.
+        since = self._progress if self._is_watched else trio.current_time()
+        return max(since, self._allowed) + self._cell.grace
 
     async def _watch(self) -> None:
         cell = self._cell

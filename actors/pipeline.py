@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from math import inf
-from typing import Literal, TypeAlias
+from typing import Any, ClassVar, Literal, TypeAlias, TypeVar, overload
 
 import attrs
 
 from .actor import Actor, is_actor_class, snake_case
 from .effects import Address
 from .errors import ConfigurationError
+from .events import check_listener
 
 __all__ = ["Backoff", "Child", "Parallel", "Pipeline", "RestartKind", "Strategy", "child"]
 
@@ -18,6 +19,7 @@ Strategy = Literal["one_for_one", "one_for_all", "rest_for_one"]
 STRATEGIES = ("one_for_one", "one_for_all", "rest_for_one")
 RestartKind = Literal["permanent", "transient", "temporary"]
 RESTARTS = ("permanent", "transient", "temporary")
+Listener = TypeVar("Listener", bound=Callable[..., Any])
 
 
 @attrs.frozen
@@ -129,6 +131,14 @@ class Pipeline(Group):
     pass. Raises `ConfigurationError` for what can't be opened.
     """
 
+    events: ClassVar[tuple[str, ...]] = (
+        "on_pipeline_started",
+        "on_setup_timeout",
+        "on_pipeline_timeout",
+        "on_pipeline_finished",
+    )
+    """What is told of each session that is opened with it."""
+
     def __init__(
         self,
         *actors: Actor | Group | Child,
@@ -141,6 +151,42 @@ class Pipeline(Group):
     ) -> None:
         children = tuple(_as_child("Pipeline", each, place) for place, each in enumerate(actors, 1))
         super().__init__(children, name, strategy, max_restarts, within, max_buffer, max_media)
+        self._listeners: dict[str, list[Callable[..., Any]]] = {}
+
+    @overload
+    def on_event(self, name: str, handler: Listener) -> Listener: ...
+    @overload
+    def on_event(self, name: str) -> Callable[[Listener], Listener]: ...
+    def on_event(self, name: str, handler: Any = None) -> Any:
+        """Have a function called, plain or async, in each session that is opened with this pipeline. Also as a decorator.
+
+        - `on_pipeline_started`, `handler(session, frame)`: StartFrame has come out at the end.
+        - `on_setup_timeout`, `handler(session)`: `setup_timeout` is over, and there are actors whose `lifespan()` hasn't
+          entered. The session fails.
+        - `on_pipeline_timeout`, `handler(session, frame)`: StartFrame hasn't come out within `start_timeout`, and the session
+          fails; or CancelFrame hasn't within 20 s.
+        - `on_pipeline_finished`, `handler(session, frame)`: all actors have left, however it came to that. The frame is the
+          EndFrame, StopFrame or CancelFrame that they had.
+
+        Handlers run in the order of what they hear of, in a task of the session, so none of them may wait for its end: say
+        `await session.push(EndFrame())` rather than `session.end()`. The last may take a second. What they raise is logged.
+        Raises `ConfigurationError` for an event that there isn't, and when a session is opened in which this pipeline stands
+        inside another one.
+        """
+        check_listener(type(self).__name__, name, handler, events=self.events)
+        if handler is None:
+            return lambda handler: self.on_event(name, handler)
+        self._listeners.setdefault(name, []).append(handler)
+        return handler
+
+    def listeners(self, name: str) -> tuple[Callable[..., Any], ...]:
+        """Who hears of that event."""
+        return tuple(self._listeners.get(name, ()))
+
+    @property
+    def is_listened_to(self) -> bool:
+        """Whether anybody hears of any event."""
+        return bool(self._listeners)
 
 
 class Parallel(Group):

@@ -25,6 +25,7 @@ from ..channels.frames import (
     HeartbeatFrame,
     InterruptionFrame,
     InterruptionWorkerFrame,
+    PipelineFlushFrame,
     StartFrame,
     StopFrame,
     StopWorkerFrame,
@@ -34,9 +35,11 @@ from .blocked_loop import named_when_blocked
 from .build import build
 from .cell import Cell
 from .dispatch import Dispatcher
-from .effects import FRAME_TYPES, Address, check_address, fault_of_message, remedy_for
+from .effects import FRAME_TYPES, OBEYED, Address, check_address, fault_of_message, remedy_for
 from .errors import ConfigurationError
+from .flush import Flush
 from .lifecycle import Lifecycle
+from .milestones import Milestones
 from .node import Exit, Node
 from .observe import Observer, Observers
 from .outside import Door, LiveDoor, Outside
@@ -139,6 +142,8 @@ class Session:
         idle_timeout: float | None,
         stall_timeout: float | None,
         heartbeat: float | None,
+        setup_timeout: float | None,
+        start_timeout: float | None,
         start: StartFrame,
     ) -> None:
         self.name = name
@@ -158,6 +163,7 @@ class Session:
         )
         self.timers = Timers(self.spawn)
         self.lifecycle = Lifecycle(self, start)
+        self.milestones = Milestones(self, pipeline, setup_timeout=setup_timeout, start_timeout=start_timeout)
         self.on_failed: Callable[[], None] = lambda: None
         self._on_failure = on_failure
         self._outside = outside
@@ -165,6 +171,8 @@ class Session:
         self._ended = trio.Event()
         self._failure: ExceptionGroup[Exception] | None = None
         self._streams: dict[Direction, Stream] = {}
+        self._flushes: dict[str, Flush] = {}
+        self._flushed = 0
         build(self, pipeline)
 
     # ---- what a program calls
@@ -187,8 +195,7 @@ class Session:
         if isinstance(frame, InterruptionFrame):
             self.interrupt()
         elif isinstance(frame, (EndFrame, StopFrame)):
-            self.lifecycle.begin_end(frame)
-            self.dispatcher.drain()
+            self.begin_end(frame)
         elif isinstance(frame, CancelFrame):
             self.begin_cancel(frame)
         else:
@@ -209,8 +216,7 @@ class Session:
         """End when everything queued so far has been handled. Returns when the session has ended; cancelled while it
         waits, the end goes on.
         """
-        self.lifecycle.begin_end(EndFrame(reason))
-        self.dispatcher.drain()
+        self.begin_end(EndFrame(reason))
         await self._ended.wait()
 
     async def cancel(self, reason: str | None = None) -> None:
@@ -223,6 +229,22 @@ class Session:
     async def wait(self) -> None:
         """Wait until the session has ended, by whomever."""
         await self._ended.wait()
+
+    async def flush_pipeline(self, timeout: float = 5.0) -> bool:
+        """Wait until all is done that was queued before, and all that this has caused upstream: a probe goes down, up and down
+        again. True then; False when nothing has got on for `timeout` seconds (no ordered frame, and the bot doesn't speak),
+        and as soon as the session has ended.
+
+        What handlers of system frames and tasks still do isn't waited for. Of several branches the slowest counts.
+        Raises `trio.ClosedResourceError` when the session has ended, `ValueError` for a timeout that isn't above 0.
+        """
+        await trio.lowlevel.checkpoint_if_cancelled()
+        flush = self.begin_flush(timeout)
+        try:
+            await flush.wait()
+        finally:
+            self.end_flush(flush)
+        return flush.is_drained
 
     def interrupt(self) -> None:
         """Begin the next epoch: everything interruptible is cut and dropped, in one step."""
@@ -300,6 +322,22 @@ class Session:
     def begin_end(self, frame: EndFrame | StopFrame) -> None:
         """As `end`, without waiting."""
         self.lifecycle.begin_end(frame)
+        self.dispatcher.drain()
+
+    def begin_flush(self, timeout: float) -> Flush:
+        """Send a probe round; whoever waits for it calls `end_flush` afterwards."""
+        self._check_open("flush_pipeline")
+        if not timeout > 0:
+            raise ValueError(f"session.flush_pipeline(timeout={timeout!r}): these are seconds, more than 0.")
+        self._flushed += 1
+        flush = Flush(self.dispatcher, self._flushed, timeout)
+        self._flushes[flush.flush_id] = flush
+        flush.begin()
+        return flush
+
+    def end_flush(self, flush: Flush) -> None:
+        """Nobody waits for this probe any more."""
+        self._flushes.pop(flush.flush_id, None)
 
     def begin_cancel(self, frame: CancelFrame) -> None:
         """As `cancel`, without waiting."""
@@ -356,7 +394,7 @@ class Session:
                 self.lifecycle.begin()
                 self.watch.begin()
                 task_status.started()
-                await trio.sleep_forever()
+                await self.milestones.keep()
 
     def finish(self, how: Ended) -> None:
         """All actors have left."""
@@ -369,12 +407,15 @@ class Session:
             end.readers.unpark_all()
             if end.mailbox is not None:
                 end.mailbox.release_senders()
+        for flush in self._flushes.values():
+            flush.end()
         self._ended.set()
         self._nursery.cancel_scope.cancel()
 
     # ---- the ends
 
-    def _asked_at_an_end(self, frame: Frame) -> None:
+    def _asked_at_an_end(self, envelope: Envelope) -> None:
+        frame = cast(Frame, envelope.frame)
         match frame:
             case InterruptionWorkerFrame():
                 self.dispatcher.interrupt()
@@ -388,6 +429,11 @@ class Session:
                 self.begin_cancel(CancelFrame(frame.error))
             case HeartbeatFrame():
                 self.watch.arrived(frame)
+            case PipelineFlushFrame():
+                if (flush := self._flushes.get(frame.flush_id)) is not None:
+                    flush.arrived(envelope)
+            case _ if isinstance(frame, OBEYED):
+                self.watch.pause_missed(envelope)
             case _:
                 pass
 
@@ -421,6 +467,8 @@ async def open_session(
     idle_timeout: float | None = None,
     stall_timeout: float | None = 5.0,
     heartbeat: float | None = None,
+    setup_timeout: float | None = 20.0,
+    start_timeout: float | None = 20.0,
     enable_metrics: bool = False,
     enable_usage_metrics: bool = False,
     report_only_initial_ttfb: bool = False,
@@ -444,6 +492,10 @@ async def open_session(
       can't be ended; where it stands is logged, with its stack. None is never.
     - `heartbeat`: every so many seconds a HeartbeatFrame goes through the pipeline, and it is reported when none has
       come out for ten times as long. None is never.
+    - `setup_timeout`: seconds in which the `lifespan()` of every actor must have entered. `start_timeout`: seconds, from
+      then on, in which StartFrame must have come out at the end. If not, that is a failure of the actors that are late,
+      for which `on_failure` says what follows, and the pipeline's `on_setup_timeout` or `on_pipeline_timeout` is fired.
+      None is no bound.
     - `enable_metrics`: services send MetricsFrame with the times that they take; with `enable_usage_metrics`, with what
       they use. `report_only_initial_ttfb`: of the times to a first byte, each tells only its first.
     """
@@ -453,7 +505,13 @@ async def open_session(
         )
     if not (len(sample_rates) == 2 and all(isinstance(rate, int) and rate > 0 for rate in sample_rates)):
         raise ConfigurationError(f"open_session: sample_rates={sample_rates!r}. Write Hz in, Hz out: (16000, 24000).")
-    for wanted, seconds in (("idle_timeout", idle_timeout), ("stall_timeout", stall_timeout), ("heartbeat", heartbeat)):
+    for wanted, seconds in (
+        ("idle_timeout", idle_timeout),
+        ("stall_timeout", stall_timeout),
+        ("heartbeat", heartbeat),
+        ("setup_timeout", setup_timeout),
+        ("start_timeout", start_timeout),
+    ):
         if seconds is not None and not (isinstance(seconds, (int, float)) and seconds > 0):
             raise ConfigurationError(f"open_session: {wanted}={seconds!r}. Write seconds, more than 0, or None.")
     if on_failure not in ("end", "cancel", "continue"):
@@ -470,6 +528,8 @@ async def open_session(
         idle_timeout=idle_timeout,
         stall_timeout=stall_timeout,
         heartbeat=heartbeat,
+        setup_timeout=setup_timeout,
+        start_timeout=start_timeout,
         start=StartFrame(
             *sample_rates,
             enable_metrics=enable_metrics,
@@ -497,8 +557,7 @@ async def open_session(
                         raise
                 else:
                     if session.outcome is None:
-                        session.lifecycle.begin_end(EndFrame())
-                        session.dispatcher.drain()
+                        session.begin_end(EndFrame())
                         try:
                             await session.wait()
                         except trio.Cancelled:

@@ -72,7 +72,7 @@ class Supervisor:
         self.session = session
         self.child = child
         self.supervisor = parent
-        self.title = f"{type(group).__name__} {group.name!r}" if group.name else type(group).__name__
+        self.title = self.title_of(group)
         self.strategy = group.strategy
         self.max_restarts = group.max_restarts
         self.within = group.within
@@ -83,6 +83,11 @@ class Supervisor:
         self._counted: list[_Story] = []
         self._in_backoff = 0.0
         self._repairs: list[_Repair] = []
+
+    @staticmethod
+    def title_of(group: Group) -> str:
+        """What it is called in errors."""
+        return f"{type(group).__name__} {group.name!r}" if group.name else type(group).__name__
 
     def child_failed(self, cell: Cell, error: Exception, delivery: Delivery | None, *, is_new: bool) -> None:
         """A child went down. `is_new` False: it is the second failure of one frame, which counts once."""

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import logging
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import trio
 
-from ..channels.frames import CancelFrame, HeartbeatFrame
-from ..channels.mailbox import DOWN
+from ..channels.frames import CancelFrame, FrameProcessorPauseFrame, HeartbeatFrame
+from ..channels.mailbox import DOWN, Envelope
 from .delivery import Stall
+from .effects import Address
 from .hand import Hand
 from .node import Node
 
@@ -47,6 +48,8 @@ class Watch:
         self._beat: HeartbeatFrame | None = None
         """On its way."""
         self._last_beat = 0.0
+        self._missed: set[object] = set()
+        """Whom pauses named and didn't meet."""
 
     def begin(self) -> None:
         if self._heartbeat is not None:
@@ -147,6 +150,32 @@ class Watch:
                 _log.warning("no heartbeat has come through the pipeline for %.1f s", silence)
                 began = dispatcher.observers.now() - silence
                 dispatcher.observers.tell("stalled", Stall(dispatcher.sink.address, began, self._beat))
+
+    # ---- pauses
+
+    def pause_missed(self, envelope: Envelope) -> None:
+        """A frame that pauses or resumes has left at an end: say so, once an address, if it can't have met whom it names."""
+        frame = cast(FrameProcessorPauseFrame, envelope.frame)
+        named, what = frame.processor, type(frame).__name__
+        if named in self._missed:
+            return
+        dispatcher = self._session.dispatcher
+        cell = dispatcher.resolve(named) if isinstance(named, Address) else None
+        if cell is None:
+            known = ", ".join(dispatcher.book)
+            told = "no actor of this session has that address" if isinstance(named, Address) else "that is no Address"
+            _log.warning("%s names %r, and %s. There are: %s.", what, named, told, known or "none")
+        else:
+            sender = dispatcher.resolve(cast(Address, envelope.sender))
+            came = sender.index if sender is not None else -1 if envelope.direction is DOWN else dispatcher.sink.index
+            if cell.index > came if envelope.direction is DOWN else cell.index < came:
+                return  # a copy that left by another branch, or its actor is gone
+            other = "up" if envelope.direction is DOWN else "down"
+            _log.warning(
+                "%s names %s, and went %s from %s without meeting it. Send it %s, or by session.push.",
+                what, named, envelope.direction, envelope.sender, other,
+            )  # fmt: skip
+        self._missed.add(named)
 
     # ---- silence
 

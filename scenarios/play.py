@@ -46,6 +46,8 @@ def play(
     direct: bool = True,
     limit: float = 3600.0,
     observers: Iterable[Observer] = (),
+    setup_timeout: float | None = 20.0,
+    start_timeout: float | None = 20.0,
     enable_metrics: bool = False,
     enable_usage_metrics: bool = False,
     report_only_initial_ttfb: bool = False,
@@ -57,7 +59,7 @@ def play(
     timer waits, or until `limit` virtual seconds have passed. Then it is cancelled, unless the script has ended it:
     an actor sees
     EndFrame only if the script holds one. The seed decides the order of tasks, the actors' randomness and the jitter
-    of restarts. `enable_metrics` and the like are those of `open_session`.
+    of restarts. `setup_timeout` and what follows are those of `open_session`.
     Raises `ConfigurationError` for a pipeline that can't work and `TypeError` for an item that is none.
     """
     items = list(script)
@@ -77,6 +79,8 @@ def play(
                 observers=(recorder, *observers),
                 direct=direct,
                 seed=seed,
+                setup_timeout=setup_timeout,
+                start_timeout=start_timeout,
                 enable_metrics=enable_metrics,
                 enable_usage_metrics=enable_usage_metrics,
                 report_only_initial_ttfb=report_only_initial_ttfb,

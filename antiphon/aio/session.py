@@ -137,6 +137,21 @@ class Session:
         """Wait until the session has ended, by whomever."""
         await asyncio.wait((self._closed,))
 
+    async def flush_pipeline(self, timeout: float = 5.0) -> bool:
+        """Wait until all is done that was queued before, and all that this has caused upstream: a probe goes down, up and down
+        again. True then; False when nothing has got on for `timeout` seconds (no ordered frame, and the bot doesn't speak),
+        and as soon as the session has ended.
+
+        What handlers of system frames and tasks still do isn't waited for. Of several branches the slowest counts.
+        Raises `trio.ClosedResourceError` when the session has ended, `ValueError` for a timeout that isn't above 0.
+        """
+        flush = self._session.begin_flush(timeout)
+        try:
+            await self._guest.wait(flush.wait)
+        finally:
+            self._session.end_flush(flush)
+        return flush.is_drained
+
     def interrupt(self) -> None:
         """Begin the next epoch: everything interruptible is cut and dropped, in one step."""
         self._session.interrupt()
@@ -264,6 +279,8 @@ async def open_session(
     idle_timeout: float | None = None,
     stall_timeout: float | None = 5.0,
     heartbeat: float | None = None,
+    setup_timeout: float | None = 20.0,
+    start_timeout: float | None = 20.0,
     enable_metrics: bool = False,
     enable_usage_metrics: bool = False,
     report_only_initial_ttfb: bool = False,
@@ -294,6 +311,8 @@ async def open_session(
                 idle_timeout=idle_timeout,
                 stall_timeout=stall_timeout,
                 heartbeat=heartbeat,
+                setup_timeout=setup_timeout,
+                start_timeout=start_timeout,
                 enable_metrics=enable_metrics,
                 enable_usage_metrics=enable_usage_metrics,
                 report_only_initial_ttfb=report_only_initial_ttfb,

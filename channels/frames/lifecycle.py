@@ -182,9 +182,13 @@ class PipelineFlushFrame(ControlFrame, Uninterruptible):
 
 @frame
 class FrameProcessorPauseFrame(ControlFrame, Uninterruptible):
-    """Hold that actor's ordered lane, from its place in the order on."""
+    """Hold that actor's ordered lane, from its place in the order on. System frames and messages are handled meanwhile.
+
+    It does so for any actor on its way, which needs no handler for it, and goes no further. An end of the session lifts it.
+    """
 
     processor: Hashable
+    """Its address."""
 
 
 @frame
@@ -192,6 +196,7 @@ class FrameProcessorPauseUrgentFrame(SystemFrame):
     """Hold that actor's ordered lane now."""
 
     processor: Hashable
+    """Its address."""
 
 
 @frame

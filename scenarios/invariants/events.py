@@ -22,7 +22,7 @@ __all__: list[str] = []
 
 def events_are_writes(told: Reading) -> Iterator[Finding]:
     """Each message of either side is told of once, as it was written and in that order; turns tell their words, or none do."""
-    if told.context is not None and told.trace.events and not rewritings(told):
+    if told.context is not None and told.has_events and not rewritings(told):
         for role, is_user in (("user", True), ("assistant", False)):
             yield from _compared(told, role, is_user=is_user)
     stopped = told.events("on_user_turn_stopped")

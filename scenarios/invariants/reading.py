@@ -248,8 +248,16 @@ class Reading:
 
     def events(self, name: str) -> list[Event]:
         """The events of this name of both halves, in order."""
+        return [each for each in self._of_the_halves() if each.name == name]
+
+    @property
+    def has_events(self) -> bool:
+        """Whether the halves have told of anything."""
+        return bool(self._of_the_halves())
+
+    def _of_the_halves(self) -> list[Event]:
         halves = {self.user, self.assistant} - {""}
-        return [each for each in self.trace.events if each.name == name and each.address.name in halves]
+        return [each for each in self.trace.events if each.address.name in halves]
 
 
 def lane_of(delivery: Seen[object]) -> Lane:

@@ -36,7 +36,7 @@ from antiphon.actors import Delivery, Effects, Engine, Killed, NoDoor
 from antiphon.channels import CancelFrame, EndFrame, Frame, StartFrame, TextFrame
 from antiphon.scenarios import TraceRecorder
 from antiphon.scenarios.explorer import run_explored
-from tests.actors.notes import Alarm, Ask, Kept, Note, Order, Passes, both
+from tests.actors.notes import Alarm, Ask, Kept, Note, Order, Passes, Slow, both, texts
 from tests.actors.programs import ECHO, READS_NOTHING, READY, STUBBORN, children, command_of, open_files
 from tests.actors.search.stage import alarm
 from tests.watch import Watch
@@ -575,3 +575,21 @@ def test_a_session_opened_in_a_cancelled_scope_is_over_at_once() -> None:
 
     with alarm():
         assert run_explored(0, main)
+
+
+@both
+@pytest.mark.rule("LC3", "LC4")
+def test_who_waits_behind_two_full_lanes_is_given_its_grace_from_the_end_on(direct: bool) -> None:
+    recorder = TraceRecorder()
+
+    async def main() -> None:
+        lanes = [child(Passes(), max_buffer=64), child(Passes(), max_buffer=1), child(Slow(0.4), max_buffer=1)]
+        async with open_session(Pipeline(*lanes), observers=[recorder], direct=direct) as session:
+            await trio.sleep(10)
+            for number in range(8):
+                with trio.move_on_after(0.01):  # it is in the lane, and needn't be waited for
+                    await session.push(Note(str(number)))
+
+    run_explored(0, main)
+    assert (recorder.stalls, recorder.dropped_ones) == ([], [])
+    assert texts(each.frame for each in recorder.deliveries if each.receiver.name == "sink") == list("01234567")

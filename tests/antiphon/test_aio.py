@@ -356,10 +356,32 @@ async def read_all(stream: antiphon.aio.Stream) -> list[str]:
     return texts([frame async for frame in stream])
 
 
+def test_a_flush_waits_in_trio_for_what_was_pushed_before(run: Run) -> None:
+    async def main() -> list[bool]:
+        go_on = trio.Event()
+        async with open_session(Pipeline(Waits(go_on=go_on))) as session:
+            told = [await session.flush_pipeline()]
+            await session.push(Order("a"))
+            told.append(await session.flush_pipeline(0.01))
+            with pytest.raises(asyncio.TimeoutError):
+                await asyncio.wait_for(session.flush_pipeline(), 0.01)
+            asyncio.get_running_loop().call_soon(go_on.set)
+            told.append(await session.flush_pipeline())
+            with pytest.raises(ValueError, match="these are seconds"):
+                await session.flush_pipeline(-1)
+        with pytest.raises(trio.ClosedResourceError):
+            await session.flush_pipeline()
+        return told
+
+    assert run(main) == [True, False, True]
+
+
 # ---- mistakes
 
 
-@pytest.mark.parametrize("name", ["push", "send", "end", "cancel", "wait", "interrupt", "statistics", "durable"])
+@pytest.mark.parametrize(
+    "name", ["push", "send", "end", "cancel", "wait", "flush_pipeline", "interrupt", "statistics", "durable"]
+)
 def test_a_session_is_called_as_in_a_trio_program(name: str) -> None:
     ours, trios = getattr(antiphon.aio.Session, name), getattr(Session, name)
     assert inspect.signature(ours) == inspect.signature(trios)
@@ -429,6 +451,21 @@ def test_leaving_the_block_ends_the_session_when_all_that_was_queued_has_been_ha
 
     assert run(main) == "ended"
     assert texts(each.frame for each in recorder.deliveries if each.receiver.name == "sink") == ["a", "b"]
+
+
+@pytest.mark.parametrize("leaves", [True, False], ids=["left", "ended"])
+def test_an_end_gives_up_nobody_who_has_nothing_to_do(leaves: bool, run: Run) -> None:
+    recorder = TraceRecorder()
+
+    async def main() -> str:
+        async with open_session(Pipeline(Passes(), Passes()), observers=[recorder]) as session:
+            await session.push(Note("x"))
+            if not leaves:
+                await session.end()
+        return str(session.outcome)
+
+    assert run(main) == "ended"
+    assert (recorder.stalls, recorder.dropped_ones) == ([], [])
 
 
 def test_an_end_that_is_no_longer_waited_for_goes_on(run: Run) -> None:

@@ -88,6 +88,8 @@ def run(plan: Plan, seed: int | str, *, direct: bool, log: Log | None = None) ->
                 direct=direct,
                 seed=seed,
                 stall_timeout=None,
+                setup_timeout=None,
+                start_timeout=None,
             ) as session:
                 log.began = trio.current_time()
                 hung = await _conduct(session, plan, log)
