@@ -110,6 +110,6 @@ def test_what_was_heard_of_a_unit_without_word_times_is_written_at_a_cancel(
     llm = ScriptedLLM(lambda context: ["One two three four five six."], name="llm")
     voice = ScriptedTTS(name="tts", word_times=False)
     pipeline = Pipeline(pair.user, llm, voice, AudioOutput(chunk=0.2), pair.assistant)
-    script = [InputTextRawFrame("hi"), Sleep(at), CancelFrame()]
+    script: list[Item] = [InputTextRawFrame("hi"), Sleep(at), CancelFrame()]
     trace = play(pipeline, script, direct=direct, seed=seed, limit=60)
     assert written(trace) == [("user", "hi"), ("assistant", heard)]
