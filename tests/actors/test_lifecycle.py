@@ -495,6 +495,7 @@ class ListensToCancel(Actor):
 def test_what_an_actor_says_at_its_cancel_is_heard_behind_it_before_the_cancel(seed: int, direct: bool) -> None:
     trace = play(Pipeline(SaysMuchAtCancel(), Passes(), ListensToCancel()), [CancelFrame()], direct=direct, seed=seed)
     heard = trace.durable["listens_to_cancel"]["heard"]
+    assert isinstance(heard, tuple)
     assert sorted(heard[:-1]) == sorted(["last", *map(str, range(40))])
     assert [text for text in heard if text.isdigit()] == list(map(str, range(40)))
     assert heard[-1] == "cancelled"
@@ -705,7 +706,7 @@ def test_after_end_only_errors_and_metrics_leave_an_actor(what: Any, leaves: boo
 class Repeats(Actor):
     """Answers each frame as its configuration says, by effects."""
 
-    how: Callable[[Any], Any]
+    how: Callable[[Any], Effects]
 
     @on(Note, Kept, Alarm)
     def hear(self, frame: Frame) -> Effects:
