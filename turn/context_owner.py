@@ -209,7 +209,7 @@ class ContextOwner(Actor):
 
     def _retry(self, message: ResponseClosed) -> Iterator[Effect]:
         """An answer that failed is asked for once more, unless something else is asked already."""
-        if self.has_retried or self.owes_run or self.held or self.user_speaks():
+        if self.has_retried or self.latest_run.is_live or self.owes_run or self.held or self.user_speaks():
             return
         self.has_retried = True
         if message.content and self.failed_prompt is not None:
