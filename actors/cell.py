@@ -649,8 +649,9 @@ class Cell(Node):
         self.tasks.cut_all()
 
     async def cancel(self, frame: CancelFrame) -> None:
-        """Let the actor see CancelFrame, within its grace."""
+        """Let the actor see CancelFrame, within its grace; before it, what those before it have just said at theirs."""
         self.patience.forget()
+        self._take_last_words()
         route = self.routes[type(frame)]
         if route.handler is not None and self.phase is Phase.OPEN:
             envelope = self.session.envelope(frame)
@@ -678,6 +679,14 @@ class Cell(Node):
         with trio.move_on_after(self.grace):
             await has_ended.wait()
         task.scope.cancel()
+
+    def _take_last_words(self) -> None:
+        """Take what plain handlers can take of what has come since all fell silent. What comes of it isn't waited for."""
+        for _ in range(len(self.system.waiting) + len(self.ordered.waiting)):
+            found = self.next()
+            if found is None or found[1].is_async:
+                break
+            self.dispatcher.serve(self, found[1], self.take(found[0]))
 
     def finish_messages(self) -> None:
         """Take what plain handlers can take of the system lane: an actor behind this one may just have sent its last

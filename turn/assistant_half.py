@@ -161,7 +161,8 @@ class AssistantHalf(ContextReplica):
 
     @on(HeardFrame)
     def flush(self, frame: HeardFrame) -> Iterator[Effect]:
-        if frame.epoch > self.flushed:
+        # A cancel's is of an epoch that may be flushed already: the CancelFrame behind it writes what it tells.
+        if frame.epoch > self.flushed or (frame.epoch == self.flushed and self.response is not None):
             if not self.params.drop_partial_sentence:
                 self.gathered = self.gathered.with_heard(frame.partial)
             yield from self._flush(frame.epoch, frozenset(frame.going_on))

@@ -8,16 +8,9 @@ from typing import Any
 import attrs
 
 from ..actors import Down, Effect, actor, durable, on
-from ..channels import (
-    LLMContextFrame,
-    LLMMessagesAppendFrame,
-    LLMMessagesTransformFrame,
-    LLMMessagesUpdateFrame,
-    LLMRunFrame,
-    LLMSetToolChoiceFrame,
-    LLMSetToolsFrame,
-)
+from ..channels import LLMContextFrame, LLMRunFrame, LLMSetToolsFrame
 from .context_owner import ContextOwner, EditDue
+from .edits import EDITS, EditFrame, edit_of
 from .peer_messages import Edit
 from .slots import RunDue
 
@@ -42,29 +35,15 @@ class EditedContextOwner(ContextOwner):
     def run_this(self, frame: LLMContextFrame) -> Iterator[Effect]:
         yield from self.let_wait((RunDue(frame.reason or "context frame", frame.context),))
 
-    @on(LLMMessagesAppendFrame)
-    def append(self, frame: LLMMessagesAppendFrame) -> Iterator[Effect]:
-        yield from self._change(Edit(append=frame.messages), run=bool(frame.run_llm))
-
-    @on(LLMMessagesUpdateFrame)
-    def update(self, frame: LLMMessagesUpdateFrame) -> Iterator[Effect]:
-        yield from self._change(Edit(kind="update", update=frame.messages), run=bool(frame.run_llm))
-
-    @on(LLMMessagesTransformFrame)
-    def transform(self, frame: LLMMessagesTransformFrame) -> Iterator[Effect]:
-        yield from self._change(Edit(kind="transform", transform=frame.transform), run=bool(frame.run_llm))
-
-    @on(LLMSetToolChoiceFrame)
-    def set_tool_choice(self, frame: LLMSetToolChoiceFrame) -> Iterator[Effect]:
-        yield from self._change(Edit(kind="tool choice", tool_choice=frame.tool_choice), run=False)
-
-    @on(LLMSetToolsFrame)
-    def set_tools(self, frame: LLMSetToolsFrame) -> Iterator[Effect]:
-        edit = Edit(kind="tools", tools=frame.tools, notes_tools=self.notes_tools)
-        if self.assistant is not None:
+    @on(*EDITS)
+    def change(self, frame: EditFrame) -> Iterator[Effect]:
+        edit = edit_of(frame, notes_tools=self.notes_tools)
+        sets_tools = isinstance(frame, LLMSetToolsFrame)
+        if sets_tools and self.assistant is not None:
             self.tools_on_way = (*self.tools_on_way, edit.tools)
-        yield from self._change(edit, run=False)
-        yield Down(frame)
+        yield from self.let_wait((EditDue(edit), *((RunDue("edit"),) if edit.run else ())))
+        if sets_tools:
+            yield Down(frame)  # for a model that hears and speaks by itself
 
     @on(Edit)
     def edit(self, message: Edit) -> Iterator[Effect]:
@@ -73,6 +52,3 @@ class EditedContextOwner(ContextOwner):
             self.tools_on_way = self.tools_on_way[self.tools_on_way.index(message.tools) + 1 :]
             return
         yield from ContextOwner.edit(self, message)
-
-    def _change(self, edit: Edit, *, run: bool) -> Iterator[Effect]:
-        yield from self.let_wait((EditDue(edit), *((RunDue("edit"),) if run else ())))

@@ -35,6 +35,9 @@ __all__: list[str] = []
 
 log = logging.getLogger("antiphon")
 
+RESULT_PATIENCE = 0.5
+"""Seconds for which a run that is owed waits for a result that has come and stands behind what was spoken."""
+
 
 @attrs.frozen
 class EditDue:
@@ -94,6 +97,8 @@ class ContextOwner(Actor):
     last_commit: int = durable(0)
     latest_run: Run = durable(Run())
     owes_run: bool = durable(False)
+    half_settled: frozenset[str] = durable(frozenset())
+    """Calls of which one half of their result's news has come: that it is there, or what is to be written. The other is on its way."""
     has_retried: bool = durable(False)
     """The last answer failed, and was asked for once more."""
     has_ended: bool = durable(False)
@@ -204,7 +209,7 @@ class ContextOwner(Actor):
 
     def _retry(self, message: ResponseClosed) -> Iterator[Effect]:
         """An answer that failed is asked for once more, unless something else is asked already."""
-        if self.has_retried or self.owes_run or self.held or self.user_speaks():
+        if self.has_retried or self.latest_run.is_live or self.owes_run or self.held or self.user_speaks():
             return
         self.has_retried = True
         if message.content and self.failed_prompt is not None:
@@ -356,12 +361,18 @@ class ContextOwner(Actor):
     def pay_run(self) -> Iterator[Effect]:
         """A run that is owed starts when nobody speaks, behind all that this instant still brings."""
         if self.owes_run and self._may_pay():
-            yield After(0, RunOwed())
+            yield After(RESULT_PATIENCE if self.half_settled else 0, RunOwed())
 
     @on(RunOwed)
     def pay_run_now(self, message: RunOwed) -> Iterator[Effect]:
         if self.owes_run and self._may_pay():
+            self.half_settled = frozenset()  # what hasn't come by now won't, or asks for a run of its own
             yield from self.run_now(RunDue("owed"))
+
+    def half_settle(self, call_id: str) -> Iterator[Effect]:
+        """The news of a call's result comes both ways: passing up, and, behind what is spoken, as a commit. Either may be first."""
+        self.half_settled ^= {call_id}
+        yield from self.pay_run()
 
     def _may_pay(self) -> bool:
         waits = self.is_flush_awaited or self.held or self.slots.open is not None or self.somebody_speaks()

@@ -35,6 +35,7 @@ from .joining import join
 from .mode_keeper import ModeKeeper
 from .mute import UserMute
 from .pair_params import LLMUserAggregatorParams
+from .peer_messages import Commit
 from .slots import Act, Step, StoppedDue
 from .strategies import AnswerBegan, Event, Prompt, Send
 from .turn_decisions import (
@@ -144,6 +145,15 @@ class TurnKeeper(ModeKeeper):
         yield from self.show_idle(frame)
         if isinstance(frame, BotStoppedSpeakingFrame):
             yield from self.pay_run()
+        elif isinstance(frame, FunctionCallResultFrame) and is_final(frame):
+            yield from self.half_settle(frame.tool_call_id)
+
+    @on(Commit)
+    def commit(self, message: Commit) -> Iterator[Effect]:
+        settlement = message.settlement
+        if message.commit_id > self.last_commit and settlement is not None and settlement.kind == "result":
+            yield from self.half_settle(settlement.tool_call_id)
+        yield from ModeKeeper.commit(self, message)
 
     def note(self, frame: Frame) -> None:
         """What the half itself must know of it."""
@@ -156,7 +166,7 @@ class TurnKeeper(ModeKeeper):
                 self.calls |= {call.tool_call_id for call in frame.function_calls}
             case FunctionCallCancelFrame():
                 self.calls -= {frame.tool_call_id}
-            case FunctionCallResultFrame() if frame.properties is None or frame.properties.is_final:
+            case FunctionCallResultFrame() if is_final(frame):
                 self.calls -= {frame.tool_call_id}
             case _:
                 pass
@@ -334,3 +344,8 @@ class TurnKeeper(ModeKeeper):
                 for act in acts
             ]
         )
+
+
+def is_final(result: FunctionCallResultFrame) -> bool:
+    """Whether no more of the call will follow."""
+    return result.properties is None or result.properties.is_final

@@ -470,6 +470,65 @@ def test_cancel_waits_for_nothing(direct: bool) -> None:
     assert trace.ended == "cancelled"
 
 
+@actor
+class SaysMuchAtCancel(Actor):
+    """Says much at its CancelFrame, in both lanes."""
+
+    @on(CancelFrame)
+    def cancel(self, frame: CancelFrame) -> Effects:
+        return [*(Kept(str(number)) for number in range(40)), Alarm("last")]
+
+
+@actor
+class ListensToCancel(Actor):
+    """Notes what it hears, and that it is over."""
+
+    heard: tuple[str, ...] = durable(())
+
+    @on(Kept, Note, Alarm)
+    def hear(self, frame: Kept | Note | Alarm) -> None:
+        self.heard = (*self.heard, frame.text)
+
+    @on(CancelFrame)
+    def cancel(self, frame: CancelFrame) -> None:
+        self.heard = (*self.heard, "cancelled")
+
+
+@both
+@pytest.mark.rule("LC3")
+@pytest.mark.parametrize("seed", range(5))
+def test_what_an_actor_says_at_its_cancel_is_heard_behind_it_before_the_cancel(seed: int, direct: bool) -> None:
+    trace = play(Pipeline(SaysMuchAtCancel(), Passes(), ListensToCancel()), [CancelFrame()], direct=direct, seed=seed)
+    heard = trace.durable["listens_to_cancel"]["heard"]
+    assert isinstance(heard, tuple)
+    assert sorted(heard[:-1]) == sorted(["last", *map(str, range(40))])
+    assert [text for text in heard if text.isdigit()] == list(map(str, range(40)))
+    assert heard[-1] == "cancelled"
+
+
+@actor
+class EchoesToCancel(Actor):
+    """Speaks to itself until it is over, once it has heard a last word."""
+
+    is_over: bool = durable(False)
+
+    @on(Kept, Ask)
+    def hear(self, frame: Kept | Ask) -> Effects:
+        return None if self.is_over else To(self.address, Ask("again"))
+
+    @on(CancelFrame)
+    def cancel(self, frame: CancelFrame) -> None:
+        self.is_over = True
+
+
+@both
+@pytest.mark.rule("LC3", "LC4")
+def test_who_answers_last_words_with_more_and_more_of_its_own_is_not_listened_to_for_ever(direct: bool) -> None:
+    trace = play(Pipeline(SaysMuchAtCancel(), EchoesToCancel(), Sees()), [CancelFrame()], direct=direct, limit=60)
+    assert trace.ended == "cancelled"
+    assert at_end(trace, CancelFrame) == [0.0]
+
+
 @both
 @pytest.mark.rule("LC3")
 def test_a_full_pipeline_drains_at_the_end(direct: bool) -> None:

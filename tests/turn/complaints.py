@@ -111,12 +111,12 @@ def bot_words(played: Played) -> Iterator[str]:
         if count > 1:
             yield f"heard: {word} is written {count} times"
     told = told_words(played)
-    # Without times a word is cut by an estimate; what goes on in the very moment of a Cancel may be missing.
+    # Without times a word is cut by an estimate.
     slack = 0 if played.conversation.word_times else 1
     missing = [word for word in told if played.ear.has_heard(word) and word not in written]
     unheard = [word for word in written if not played.ear.has_heard(word)]
     for of, lost in by_answer(missing).items():
-        if len(lost) > slack + was_cancelled(played):
+        if len(lost) > slack:
             yield f"heard: {lost} of {of} were heard, and aren't written"
     for of, more in by_answer(unheard).items():
         if len(more) > slack:
@@ -370,10 +370,6 @@ def told_words(played: Played) -> list[str]:
         if isinstance(each.frame, TTSTextFrame) and each.frame.append_to_context:
             found.update(dict.fromkeys(words(each.frame.text)))
     return list(found)
-
-
-def was_cancelled(played: Played) -> bool:
-    return any(isinstance(each.frame, CancelFrame) for each in played.trace.deliveries)
 
 
 def moment_of_end(played: Played) -> float:

@@ -37,8 +37,6 @@ def complaints_about_kills(seed: int, *, direct: bool, failures: list[Failure] |
     after = played_with(quiet, kills, direct=direct)
     if failures is not None:
         failures += after.trace.failures
-    if has_raced(before) or has_raced(after):
-        return
     for what, value in essence(before).items():
         if (other := essence(after)[what]) != value:
             yield f"V31: killed {kills}, {what} is {other!r} instead of {value!r}"
@@ -70,18 +68,6 @@ def kills_in(played: Played, chance: random.Random) -> tuple[Kill, ...]:
     names = chance.choice((("user",), ("assistant",), ("user", "assistant")))
     firsts = chance.choice(({"user": 2, "assistant": 2}, {"user": 2, "assistant": 2}, ends))  # the end is short
     return tuple(Kill(name, at=chance.randint(firsts[name], max(firsts[name], counts[name]))) for name in names)
-
-
-def has_raced(played: Played) -> bool:
-    """Whether two runs began in one instant: results that waited behind speech came one by one, and how many of them the
-    first run has seen is up to who ran first.
-    """
-    moments = [
-        each.time
-        for each in played.trace.deliveries
-        if isinstance(each.frame, LLMContextFrame) and each.receiver.name in ("llm", "s2s")
-    ]
-    return len(set(moments)) < len(moments)
 
 
 def texts(context: LLMContext) -> list[tuple[str, object]]:

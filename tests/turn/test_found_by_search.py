@@ -9,6 +9,7 @@ from antiphon.actors.services.scripted import ScriptedLLM
 from antiphon.actors.services.scripted_tts import ScriptedTTS
 from antiphon.actors.transports.audio_output import AudioOutput
 from antiphon.channels import (
+    CancelFrame,
     InputTextRawFrame,
     LLMContext,
     LLMContextFrame,
@@ -91,3 +92,24 @@ def test_what_is_typed_keeps_its_place_among_what_is_said_where_nothing_counts_a
     answer: list[Item] = [LLMTextFrame("Yes."), LLMFullResponseEndFrame(), LLMFullResponseStartFrame()]
     trace = play(Pipeline(pair.user, pair.assistant), [*script, *answer], direct=direct, limit=60)
     assert written(trace) == [("assistant", "Yes."), ("user", "typed said")]
+
+
+@DELIVERY
+@pytest.mark.rule("B43", "E32")
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize(
+    ("at", "heard"),
+    [(1.85, "One two three four five"), (2.15, "One two three four five six."), (9.0, "One two three four five six.")],
+    ids=["in the middle", "in its last chunk", "behind it"],
+)
+def test_what_was_heard_of_a_unit_without_word_times_is_written_at_a_cancel(
+    at: float, heard: str, seed: int, direct: bool
+) -> None:
+    """Its text goes on when its last chunk is over; a cancel in that chunk lets it go on in the cancel's own instant."""
+    pair = LLMContextAggregatorPair(LLMContext())
+    llm = ScriptedLLM(lambda context: ["One two three four five six."], name="llm")
+    voice = ScriptedTTS(name="tts", word_times=False)
+    pipeline = Pipeline(pair.user, llm, voice, AudioOutput(chunk=0.2), pair.assistant)
+    script: list[Item] = [InputTextRawFrame("hi"), Sleep(at), CancelFrame()]
+    trace = play(pipeline, script, direct=direct, seed=seed, limit=60)
+    assert written(trace) == [("user", "hi"), ("assistant", heard)]

@@ -340,6 +340,40 @@ def test_results_and_messages_of_one_instant_are_answered_once(direct: bool) -> 
     assert "note" in run
 
 
+@actor
+class Delays(Actor):
+    """Between the halves: results go on when the speech before them is over; one is lost."""
+
+    seconds: float
+    loses: str = ""
+
+    @on(FunctionCallResultFrame)
+    async def delay(self, frame: FunctionCallResultFrame) -> None:
+        if frame.tool_call_id != self.loses:
+            await trio.sleep(self.seconds)
+            await self.push(frame)
+
+
+@pytest.mark.rule("G41")
+@both
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize(
+    ("seconds", "loses", "times"),
+    [(0.0, "", [2.0]), (0.1, "", [2.2]), (0.1, "b", [2.6])],
+    ids=["of one instant", "one by one", "one is lost"],
+)
+def test_a_run_that_is_owed_waits_for_results_that_are_there_already_but_not_for_ever(
+    seconds: float, loses: str, times: list[float], seed: int, direct: bool
+) -> None:
+    """The user half sees them pass upwards long before they are committed, behind what was spoken before them."""
+    pair = pair_of()
+    calls = call(call_id="a"), call(call_id="b")
+    script: list[Item] = [announced(*calls), *map(in_progress, calls), Sleep(2), tuple(map(result_of, calls)), Sleep(5)]
+    pipeline = Pipeline(pair.user, Delays(seconds, loses), pair.assistant)
+    trace = play(pipeline, script, direct=direct, seed=seed, limit=60)
+    assert run_times(trace) == pytest.approx(times)
+
+
 @pytest.mark.rule("G41")
 @both
 def test_a_run_that_is_owed_is_that_of_the_users_turn_or_follows_one_without_words(direct: bool) -> None:

@@ -416,6 +416,14 @@ def test_a_failed_answer_is_left_to_the_turn_that_is_open_and_to_a_run_that_is_o
     assert len(runs(talk(owed))) == 2
 
 
+@pytest.mark.rule("K22", "K13")
+@both
+def test_a_failed_answer_is_not_asked_for_again_when_a_newer_run_has_begun(direct: bool) -> None:
+    trace = talk([*said("hi"), LLMRunFrame(), *answer(1, failed=True), *answer(2, "Hello"), Sleep(1)], direct=direct)
+    assert len(runs(trace)) == 2
+    assert written(trace) == [("user", "hi"), ("assistant", "Hello")]
+
+
 @pytest.mark.rule("K22")
 def test_what_was_heard_of_a_failed_answer_is_left_as_it_is_without_a_prompt() -> None:
     trace = talk([*said("hi"), *answer(1, "Hello", failed=True), Sleep(1)], failed_prompt=None)
