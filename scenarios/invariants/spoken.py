@@ -32,7 +32,8 @@ from ...channels import (
     UserMuteStoppedFrame,
 )
 from ...turn.context_owner import FlushTimeout
-from ...turn.peer_messages import Park
+from ...turn.peer_messages import HalfStarted, Park
+from ...turn.realtime_mode import config_in_force
 from .reading import Reading, Seen, Told, content_of
 
 __all__: list[str] = []
@@ -64,22 +65,31 @@ def squeezed(text: str) -> str:
 
 
 def channels(told: Reading, started: type[Frame], stopped: type[Frame], *, by: str) -> Iterator[list[Seen[Frame]]]:
-    """What an actor has sent of two kinds, for each who handles both: in one lane, so in the order of sending."""
+    """What an actor has sent of two kinds, for each who handles both: in one lane, so in the order of sending.
+
+    If nobody has, for each who handles either; but nothing where one gets the starts and another the stops.
+    """
     found: dict[tuple[object, ...], list[Seen[Frame]]] = {}
     for each in told.select(started, stopped, by=by):
         destination = getattr(each.frame, "transport_destination", None)
         found.setdefault((each.receiver.name, each.direction, destination), []).append(each)
-    sees_stops = [those for those in found.values() if any(isinstance(each.frame, stopped) for each in those)]
-    sees_both = [those for those in sees_stops if any(isinstance(each.frame, started) for each in those)]
-    yield from sees_both or sees_stops or found.values()
+    sees_both = [those for those in found.values() if len({isinstance(each.frame, started) for each in those}) == 2]
+    are_of_one_kind = len({isinstance(each.frame, started) for those in found.values() for each in those}) == 1
+    yield from sees_both or (found.values() if are_of_one_kind else ())
 
 
 def edges(told: Reading, started: type[Frame], stopped: type[Frame], *, by: str) -> list[Edge]:
     """The edges that an actor has sent, with the time at which each was first seen by anybody."""
-    longest = max(channels(told, started, stopped, by=by), key=len, default=[])
+    those = told.select(started, stopped, by=by)
     first: dict[tuple[int, int], float] = {}
-    for each, key in _numbered(told.select(started, stopped, by=by)):
+    for each, key in _numbered(those):
         first[key] = min(each.time, first.get(key, math.inf))
+    longest = max(channels(told, started, stopped, by=by), key=len, default=None)
+    if longest is None:
+        seen: dict[tuple[int, int], Seen[Frame]] = {}
+        for each, key in _numbered(those):
+            seen.setdefault(key, each)
+        return [Edge(isinstance(each.frame, started), first[key], each) for key, each in seen.items()]
     return [Edge(isinstance(each.frame, started), first[key], each) for each, key in _numbered(longest)]
 
 
@@ -105,6 +115,11 @@ def mutes(told: Reading) -> list[tuple[float, float]]:
 
 def is_realtime(told: Reading) -> bool:
     """Whether what is said is written as a realtime service speaks, and not at the end of turns."""
+    modes = [each.frame.mode for each in told.select(HalfStarted, at=told.user)]
+    if modes:
+        has_switched = told.durable(told.user, "has_switched", bool) or False
+        config = config_in_force(modes[-1], is_announced=has_switched)
+        return config is not None and not config.context_writes_await_turns
     stopped = told.events("on_user_turn_stopped")
     return bool(told.select(Park, at=told.user)) or any(content_of(each.payload[-1]) is None for each in stopped)
 
