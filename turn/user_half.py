@@ -55,6 +55,7 @@ from ..channels import (
     ServiceMetadataFrame,
     SpeechControlParamsFrame,
     StartFrame,
+    StopFrame,
     STTMetadataFrame,
     TextFrame,
     TranscriptionFrame,
@@ -230,6 +231,13 @@ class UserHalf(ContextOwner):
         acts = self._stamped_step(self.policy().ended(self.slots))
         # Realtime: what comes before the open answer mustn't wait for its end.
         yield from self.do(acts) if self._is_realtime() and self.slots.open is not None else self.let_wait(acts)
+
+    @on(StopFrame)
+    def stop(self, frame: StopFrame) -> Iterator[Effect]:
+        """The pair stays as it is, but what the bot says is let out."""
+        if self.is_paused:
+            self.is_paused = False
+            yield Down(OutputResumeFrame())
 
     def _turn_config(self) -> UserTurnConfig:
         params = self.params
