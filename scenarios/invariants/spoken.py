@@ -32,8 +32,9 @@ from ...channels import (
     UserMuteStoppedFrame,
 )
 from ...turn.context_owner import FlushTimeout
-from ...turn.peer_messages import HalfStarted, Park
+from ...turn.peer_messages import Commit, HalfStarted, Park
 from ...turn.realtime_mode import config_in_force
+from ...turn.slots import Slots, WriteCommit, WriteUser
 from .reading import Reading, Seen, Told, content_of
 
 __all__: list[str] = []
@@ -124,10 +125,25 @@ def is_realtime(told: Reading) -> bool:
     return bool(told.select(Park, at=told.user)) or any(content_of(each.payload[-1]) is None for each in stopped)
 
 
+def kept(told: Reading) -> str:
+    """What waits to be written in a session that was stopped, without spaces."""
+    if not told.is_stopped:
+        return ""
+    slots = told.durable(told.user, "slots", Slots) or Slots()
+    heard = [*slots.gathered, *slots.late, *slots.held]
+    commits: list[Commit | Park] = [slots.parked] if slots.parked is not None else []
+    for held in told.durable(told.user, "held", tuple) or ():
+        heard += [each for act in held.acts if isinstance(act, WriteUser) for each in act.heard]
+        commits += [act.commit for act in held.acts if isinstance(act, WriteCommit)]
+    parts = [*(each.part for each in heard), *(told.durable(told.assistant, "parts", tuple) or ())]
+    return squeezed(" ".join([*(part.text for part in parts), *(commit.told for commit in commits)]))
+
+
 def said(told: Reading) -> list[Said]:
     """The final transcripts, in order. What was thrown away for a reason that the trace tells may be missing."""
     end = told.end_at(told.user)
     muted = mutes(told)
+    waits = kept(told)
     thrown_away = [squeezed(str(each.payload[0])) for each in told.events("on_user_speech_rejected")]
     nods = [squeezed(content_of(each.payload[0]) or "") for each in told.events("on_user_backchannel")]
     found: list[Said] = []
@@ -140,6 +156,7 @@ def said(told: Reading) -> list[Said]:
             or any(start <= each.time <= stop for start, stop in muted)
             or any(text in other for other in thrown_away)
             or text in nods
+            or text in waits
         )
         found.append(Said(text, each.time, each.seq, may_be_missing))
     return found
@@ -148,7 +165,8 @@ def said(told: Reading) -> list[Said]:
 def typed(told: Reading) -> list[Said]:
     """What the user has written."""
     those = told.select(InputTextRawFrame, at=told.user)
-    return [Said(text, each.time, each.seq) for each in those if (text := squeezed(each.frame.text))]
+    waits = kept(told)
+    return [Said(text, each.time, each.seq, text in waits) for each in those if (text := squeezed(each.frame.text))]
 
 
 def heard(told: Reading) -> list[Said]:
@@ -161,6 +179,7 @@ def heard(told: Reading) -> list[Said]:
     flushed = -1
     cancelled = min((each.time for each in told.select(CancelFrame)), default=math.inf)
     end = told.end_at(told.assistant)
+    waits = kept(told)
     for each in told.select(
         TextFrame, HeardFrame, LLMFullResponseStartFrame, LLMFullResponseEndFrame, at=told.assistant
     ):
@@ -179,6 +198,7 @@ def heard(told: Reading) -> list[Said]:
                 text = frame.raw_text or text
             if squeezed(text):
                 may_be_missing = may_be_missing or not (is_open or isinstance(frame, TTSTextFrame))
+                may_be_missing = may_be_missing or squeezed(text) in waits
                 found.append(Said(squeezed(text), each.time, each.seq, may_be_missing))
     return found
 
