@@ -79,7 +79,11 @@ def durable(default: Any, *, init: Literal[False] = False) -> Any:
 
 def _assign(instance: Actor, attribute: attrs.Attribute[Any], value: Any) -> Any:
     cell = instance._cell
-    if cell is not None:
+    if cell is None:
+        return value
+    if cell.transaction is not None and instance is cell.actor:
+        cell.transaction.note(attribute.name)  # a plain handler's, and not its first
+    else:
         cell.assigning(instance, attribute.name)
     return value
 

@@ -13,7 +13,7 @@ import logging
 import math
 import random
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from time import perf_counter
 from typing import TYPE_CHECKING
 
@@ -24,7 +24,6 @@ from ..channels.mailbox import DOWN, UP, Answer, Direction, Envelope
 from .actor import Route
 from .delivery import Delivery, Dropped, DropReason, Event
 from .effects import (
-    ACTIVITY,
     FRAME_TYPES,
     Address,
     After,
@@ -54,6 +53,7 @@ _log = logging.getLogger("antiphon")
 
 HANDLERS_A_TURN = 16
 """Handlers run before others get the loop: a checkpoint costs 5 us, a hop 0.5 (measured)."""
+WAYS: Mapping[type, tuple[Direction, ...]] = {Up: (UP,), Down: (DOWN,), Both: (DOWN, UP)}
 TURN_SECONDS = 0.001
 """The same in time, for slow handlers; in virtual time no clock decides."""
 
@@ -253,7 +253,7 @@ class Dispatcher:
             cell.fail(error, envelope, system=route.is_system or envelope.direction is None)
             return None
         cell.in_hand = None
-        if facts is not None and not cell.has_ended:
+        if facts is not None and (not cell.has_ended or result is frame):
             # The fast form, `return frame`: the same envelope goes on.
             if envelope.immune:
                 envelope.epoch = self.epoch  # also of what has no turn of its own: system frames and messages
@@ -284,21 +284,22 @@ class Dispatcher:
         """Let checked effects happen, in order. The last one, if it sends a frame, is returned, to be carried on."""
         last: Envelope | None = None
         for effect in effects:
-            if isinstance(effect, Frame) and (facts := FRAME_TYPES[type(effect)]) is not None:
+            facts = FRAME_TYPES[type(effect)]
+            if facts is not None:
                 # The usual one, first.
-                last = self._then(hand, last, effect, None, facts[1])
+                last = self._then(hand, last, effect, None, facts[1], facts[2])  # type: ignore[arg-type]  # only frames have facts
                 continue
             immune = isinstance(effect, Immune)
             inner = effect.effect if isinstance(effect, Immune) else effect
             ways: tuple[Direction | None, ...] = (None,)
-            if isinstance(inner, (Up, Down, Both)):
-                ways = (UP,) if isinstance(inner, Up) else (DOWN,) if isinstance(inner, Down) else (DOWN, UP)
-                inner = inner.frame
+            if type(inner) in WAYS:
+                ways = WAYS[type(inner)]
+                inner = inner.frame  # type: ignore[union-attr]  # as its type says
             if isinstance(inner, Frame):
                 facts = FRAME_TYPES[type(inner)]
                 if facts is not None:
                     for way in ways:
-                        last = self._then(hand, last, inner, way, immune or facts[1])
+                        last = self._then(hand, last, inner, way, immune or facts[1], facts[2])
                     continue
                 if not isinstance(inner, InterruptionFrame) or (hand.envelope and inner is hand.envelope.frame):
                     continue  # what is in hand passes by itself
@@ -314,11 +315,17 @@ class Dispatcher:
         return last
 
     def _then(
-        self, hand: Hand, last: Envelope | None, frame: Frame, direction: Direction | None, immune: bool
+        self,
+        hand: Hand,
+        last: Envelope | None,
+        frame: Frame,
+        direction: Direction | None,
+        immune: bool,
+        is_activity: bool,
     ) -> Envelope | None:
         if last is not None:
             self._put_for(hand, last)
-        if isinstance(frame, ACTIVITY):
+        if is_activity:
             self.active_at = self.observers.clock()
         hand.has_sent()
         return hand.envelope_for(frame, direction, immune)
@@ -351,9 +358,12 @@ class Dispatcher:
                 "%s fired %s of %s, and no actor of this session has that address", cell.address, fired.name, fired.of
             )
             return
+        listeners = of.template.listeners(fired.name)
+        if not listeners and not self.observers:
+            return
         event = Event(self.observers.now(), of.address, fired.name, fired.payload)
         self.observers.tell("fired", event)
-        self.events.fire(of, fired, event, of.template.listeners(fired.name))
+        self.events.fire(of, fired, event, listeners)
 
     def serve(self, cell: Cell, route: Route, envelope: Envelope) -> None:
         """Handle, by a plain handler or by passing it on, what was taken from a mailbox; then see what is next."""

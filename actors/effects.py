@@ -222,9 +222,13 @@ def fault_of(effect: object, in_hand: object, events: Collection[str]) -> str | 
     """What is wrong with what was sent, and what to write instead; None for an effect that may happen. `in_hand` is
     the frame that is being handled, `events` what its actor may fire.
     """
+    if FRAME_TYPES[type(effect)] is not None:
+        return None  # the usual one, first
     inner = effect.effect if isinstance(effect, Immune) else effect
     if isinstance(inner, (Up, Down, Both)):
         inner = inner.frame
+        if FRAME_TYPES[type(inner)] is not None:
+            return None
         if not isinstance(inner, Frame):
             return f"{effect!r}, but {inner!r} is no frame. {remedy_for(inner)}"
     if isinstance(inner, Frame):

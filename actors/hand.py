@@ -29,7 +29,7 @@ class Hand:
     """One handling, or one task."""
 
     # What is rarely set stands in the class: a hand is made for each async handler.
-    sent = assigned = cut = dead = finishes = False
+    sent = assigned = cut = dead = finishes = has_passed = False
     overfull: list[Node] | tuple[()] = ()
     """Later nodes whose lanes it has overfilled and has not waited for yet."""
     of: Hand | None = None
@@ -80,7 +80,9 @@ class Hand:
             root.starter.sent = True
 
     def envelope_for(self, frame: Frame, direction: Direction | None, immune: bool) -> Envelope | None:
-        """The frame, ready to be sent; None when its actor has ended and may not send it any more."""
+        """The frame, ready to be sent; None when its actor has ended and may not send it any more. What is in hand may
+        still pass, as it passes where nobody handles it.
+        """
         cell = self.cell
         epoch = cell.dispatcher.epoch if self.epoch is None else self.epoch
         kind = Answer if self._answers(frame) else Envelope
@@ -88,10 +90,18 @@ class Hand:
         if self.envelope is not None and frame is self.envelope.frame:
             # The very object in hand, the first time, is still a copy of what went into the branches.
             envelope.token, self.envelope.token = self.envelope.token, None
-        if cell.has_ended and not isinstance(frame, (ErrorFrame, MetricsFrame)):
+        if cell.has_ended and not (isinstance(frame, (ErrorFrame, MetricsFrame)) or self._passes(envelope)):
             cell.dispatcher.drop(envelope, "finished", cell.address)
             return None
         return envelope
+
+    def _passes(self, envelope: Envelope) -> bool:
+        """Whether this is what is in hand, going on where it was going; for an actor that has ended."""
+        in_hand, root = self.envelope, self.root
+        if in_hand is None or envelope.frame is not in_hand.frame or envelope.direction != in_hand.direction:
+            return False
+        is_first, root.has_passed = not root.has_passed, True
+        return is_first
 
     def _answers(self, frame: Frame) -> bool:
         """Whether this is sent because of the interruption that is being handled."""

@@ -47,12 +47,14 @@ class Timers:
         if not self._runs:
             self._runs = True
             self._spawn(self._run)
-        self._aim()
+        if self._heap[0] is timer:
+            self._aim()
         return timer
 
     def disarm(self, timer: Timer) -> None:
         timer.cell = None
-        self._aim()
+        if self._heap and self._heap[0] is timer:
+            self._aim()
 
     def _aim(self) -> None:
         # A dead timer in front would wake the task, and in virtual time move the clock, for nothing.

@@ -22,7 +22,8 @@ class Transaction:
 
     def note(self, name: str) -> None:
         """A durable value is about to change."""
-        self._before.setdefault(name, getattr(self._actor, name))
+        if name not in self._before:
+            self._before[name] = getattr(self._actor, name)
 
     def check(self) -> None:
         check_durables(self._actor, self._before)

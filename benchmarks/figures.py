@@ -83,6 +83,7 @@ FIGURES = (
         "A turn: what the runtime and the pair take of it",
         (
             Row("ended", "from the final transcript to the context at the model", "us", times=20),
+            Row("told", "the same way for an actor that decides nothing: what a half tells is ready", "us"),
             Row("token", "from a token of the model's to the synthesiser", "us", times=20),
             Row("cut", "from the user's voice to an output that is cut", "us", times=20),
             Row("held", "the same as it comes: ours is held until there are words", "us"),

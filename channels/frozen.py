@@ -72,12 +72,18 @@ def thaw(value: Any) -> Any:
     return value
 
 
+FROZEN = {FrozenDict, str, int, float, bool, bytes, type(None)}
+"""What is most of each message, and needs no look."""
+
+
 def _freeze(value: Any, place: str) -> Any:
     # The class is asked, not the value: a checker that narrows `Any` would only know less of what is inside.
     kind = cast(type[object], type(value))
+    if kind in FROZEN:
+        return value
     if issubclass(kind, FrozenDict):
         return value
-    if issubclass(kind, Mapping):
+    if kind is dict or issubclass(kind, Mapping):
         return _freeze_mapping(value, place)
     if issubclass(kind, list | tuple):
         return tuple(_freeze(each, f"{place}[{index}]") for index, each in enumerate(value))

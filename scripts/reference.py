@@ -132,6 +132,12 @@ def bases_of(found: Definition) -> Iterator[Definition]:
             yield from bases_of(above)
 
 
+def parts_of(found: Definition) -> list[ast.ClassDef]:
+    """A class, and before it those of its bases that no module offers: on the page they are the same."""
+    hidden = [base for base in bases_of(found) if base.name not in offered(base.path)]
+    return [each.node for each in (*reversed(hidden), found) if isinstance(each.node, ast.ClassDef)]
+
+
 # --- fields
 
 
@@ -259,7 +265,8 @@ def class_signature(found: Definition) -> str | None:
     makers = {"attrs.frozen", "attrs.define", "actor"}
     if not makers & set(decorators(node)):
         return None
-    init = [each for each in fields_of(node) if not each.kind]
+    declared = {each.name: each for part in parts_of(found) for each in fields_of(part)}
+    init = [each for each in declared.values() if not each.kind]
     ordered = [in_words(each) for each in init if not each.by_name]
     named = [in_words(each) for each in init if each.by_name]
     return laid_out(found.name, [*ordered, *(["*", *named] if named else [])], "")
@@ -373,10 +380,10 @@ def handlers_in(node: ast.ClassDef) -> Iterator[ast.FunctionDef | ast.AsyncFunct
 
 def handled_by(found: Definition) -> list[str]:
     """The types that an actor's handlers name, in order."""
-    assert isinstance(found.node, ast.ClassDef)
     own = [
         ast.unparse(kind)
-        for handler in handlers_in(found.node)
+        for part in parts_of(found)
+        for handler in handlers_in(part)
         for decorator in handler.decorator_list
         if isinstance(decorator, ast.Call) and ast.unparse(decorator.func) == "on"
         for kind in decorator.args

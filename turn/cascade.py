@@ -9,7 +9,6 @@ import attrs
 from .joining import join
 from .peer_messages import Commit, Park, ResponseClosed
 from .slots import (
-    Act,
     Heard,
     OpenResponse,
     Place,
@@ -33,13 +32,14 @@ class Cascade:
         return attrs.evolve(slots, gathered=(*slots.gathered, heard)), ()
 
     def triggered(self, slots: Slots, strategy: str) -> Step:
-        slots, acts = _write(slots)
-        return slots, (*acts, TriggeredDue(strategy))
+        if not slots.gathered:
+            return slots, (TriggeredDue(strategy),)
+        segments = (*slots.segments, join(heard.part for heard in slots.gathered))
+        acts = WriteUser(slots.gathered), RunDue("user turn"), TriggeredDue(strategy)
+        return attrs.evolve(slots, gathered=(), segments=segments), acts
 
     def stopped(self, slots: Slots, strategy: str | None) -> Step:
-        slots, acts = _write(slots)
-        content = " ".join(slots.segments)
-        return attrs.evolve(slots, segments=()), (*acts, StoppedDue(strategy, content))
+        return _stop(slots, strategy)
 
     def opened(self, slots: Slots, response: OpenResponse) -> Step:
         return attrs.evolve(slots, open=response), ()
@@ -58,16 +58,14 @@ class Cascade:
         return slots, ()
 
     def ended(self, slots: Slots) -> Step:
-        if not slots.gathered:
-            return slots, ()
-        slots, acts = _write(slots)
-        content = " ".join(slots.segments)
-        return attrs.evolve(slots, segments=()), (*acts, StoppedDue(None, content))
+        return _stop(slots, None) if slots.gathered else (slots, ())
 
 
-def _write(slots: Slots) -> tuple[Slots, tuple[Act, ...]]:
+def _stop(slots: Slots, strategy: str | None) -> Step:
+    """Write what is gathered; what was written of the turn before is part of what is told of it."""
+    if not slots.gathered:
+        told = StoppedDue(strategy, " ".join(slots.segments))
+        return (attrs.evolve(slots, segments=()) if slots.segments else slots), (told,)
     text = join(heard.part for heard in slots.gathered)
-    if not text:
-        return slots, ()
-    written = attrs.evolve(slots, gathered=(), segments=(*slots.segments, text))
-    return written, (WriteUser(slots.gathered), RunDue("user turn"))
+    told = StoppedDue(strategy, " ".join((*slots.segments, text)))
+    return attrs.evolve(slots, gathered=(), segments=()), (WriteUser(slots.gathered), RunDue("user turn"), told)

@@ -251,18 +251,21 @@ class ContextOwner(Actor):
 
     def let(self, step: Step) -> Iterator[Effect]:
         """Take a policy's step at once."""
-        self.slots, acts = step
-        yield from self.do(acts)
-
-    def let_in_turn(self, step: Step) -> Iterator[Effect]:
-        """Take a policy's step; what it writes waits its turn."""
-        self.slots, acts = step
-        yield from self.let_wait(acts)
+        slots, acts = step
+        if slots is not self.slots:
+            self.slots = slots
+        if acts:
+            yield from self.do(acts)
 
     def let_wait(self, acts: tuple[Act | EditDue, ...]) -> Iterator[Effect]:
         """Do this as soon as it is its turn, behind what waits already."""
-        if acts:
-            self.held = (*self.held, Held(acts, self.exchange))
+        if not acts:
+            return
+        held = Held(acts, self.exchange)
+        if not self.held and not self.is_flush_awaited and not self._must_wait(held):
+            yield from self.do(acts)
+        else:
+            self.held = (*self.held, held)
             yield from self.release()
 
     def prompt(self, text: str, reason: str) -> Iterator[Effect]:
@@ -371,8 +374,9 @@ class ContextOwner(Actor):
         if self.latest_run.is_live:
             yield self.to_model(LLMRunCancelFrame(self.latest_run.id))
         self.latest_run = Run(self.latest_run.id + 1, self.exchange, is_live=True)
-        self.owes_run = False
-        yield After(None, RunOwed())
+        if self.owes_run:
+            self.owes_run = False
+            yield After(None, RunOwed())
         context = self.context if due.context is None else due.context
         yield self.to_model(LLMContextFrame(context, run_id=self.latest_run.id, reason=due.reason))
 

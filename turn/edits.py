@@ -1,17 +1,56 @@
-"""What an edit makes of a context, and what the model is told of tools that came and went."""
+"""Edits of a context: which one a frame asks for, what it makes of the context, and what the model is told of tools that came
+and went.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, TypeAlias
 
 import attrs
 
-from ..channels import LLMContext
+from ..channels import (
+    LLMContext,
+    LLMMessagesAppendFrame,
+    LLMMessagesTransformFrame,
+    LLMMessagesUpdateFrame,
+    LLMSetToolChoiceFrame,
+    LLMSetToolsFrame,
+)
 from .call_entries import mended
 from .peer_messages import Edit
 
 __all__: list[str] = []
+
+EditFrame: TypeAlias = (
+    LLMMessagesAppendFrame
+    | LLMMessagesUpdateFrame
+    | LLMMessagesTransformFrame
+    | LLMSetToolsFrame
+    | LLMSetToolChoiceFrame
+)
+EDITS = (
+    LLMMessagesAppendFrame,
+    LLMMessagesUpdateFrame,
+    LLMMessagesTransformFrame,
+    LLMSetToolsFrame,
+    LLMSetToolChoiceFrame,
+)
+
+
+def edit_of(frame: EditFrame, *, notes_tools: bool) -> Edit:
+    """What a frame asks for. `notes_tools`: a note tells the model of tools that came and went."""
+    match frame:
+        case LLMMessagesAppendFrame():
+            return Edit(append=frame.messages, run=bool(frame.run_llm))
+        case LLMMessagesUpdateFrame():
+            return Edit(kind="update", update=frame.messages, run=bool(frame.run_llm))
+        case LLMMessagesTransformFrame():
+            return Edit(kind="transform", transform=frame.transform, run=bool(frame.run_llm))
+        case LLMSetToolsFrame():
+            return Edit(kind="tools", tools=frame.tools, notes_tools=notes_tools)
+        case LLMSetToolChoiceFrame():
+            return Edit(kind="tool choice", tool_choice=frame.tool_choice)
 
 
 @attrs.frozen

@@ -49,6 +49,7 @@ class LLMContextAggregatorPair:
             mode=mode,
             flush_timeout=params.flush_timeout,
             failed_prompt=params.failed_prompt,
+            notes_tools=params.add_tool_change_messages,
             name=f"{prefix}user",
         )
         self.assistant = AssistantHalf(

@@ -45,7 +45,7 @@ class Slots:
     """What waits for its place."""
 
     gathered: tuple[Heard, ...] = ()
-    """What the user has said and isn't written."""
+    """What the user has said and isn't written; nothing of it is blank."""
     late: tuple[Heard, ...] = ()
     """Realtime: transcripts of what the open answer answers."""
     held: tuple[Heard, ...] = ()

@@ -23,7 +23,7 @@ __all__ = [
 ]
 
 
-@attrs.frozen
+@attrs.frozen(cache_hash=True)
 class TurnTimer:
     """To the turn, through the actor that keeps it: look whether it is time. Equal ones re-arm."""
 

@@ -18,7 +18,7 @@ from __future__ import annotations
 import math
 import operator
 from collections.abc import Iterable, Mapping
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import attrs
 
@@ -130,8 +130,11 @@ EDGES = SPEAKS.keys() - {UserMuteStartedFrame}
 MOST_SENT = 100
 """Frames that strategies may send in one step."""
 
-WATCHDOG, DOUBT = "watch-dog", "doubt"
+WATCHDOG, DOUBT = TurnTimer(0, "watch-dog"), TurnTimer(0, "doubt")
 """The turn's own timers."""
+
+
+Edge = TypeVar("Edge", StartTurn, StopTurn)
 
 
 def _words(words: Iterable[str]) -> tuple[str, ...]:
@@ -284,6 +287,7 @@ class _Step:
     """A step under way: the turn as it is by now, and what was decided."""
 
     turn: UserTurn
+    """At first the one given; from the first change on, a copy of its own."""
     now: float
     decisions: list[TurnDecision] = attrs.Factory(list)
     is_sign: bool = False
@@ -291,6 +295,7 @@ class _Step:
     sent: list[Frame] = attrs.Factory(list)
     """What strategies have sent: the turn handles it, too."""
     rejection: Rejected | None = None
+    has_changed: bool = False
 
     def take(self, event: object) -> None:
         if isinstance(event, (EndFrame, CancelFrame)):
@@ -469,22 +474,22 @@ class _Step:
         if not decided:
             return False
         is_edge = isinstance(event, (TurnOpened, TurnClosed, TurnTriggered))
+        hides = False
         for each in decided:
+            if isinstance(each, HideFromRest):
+                hides = True
             # An edge can't be answered with another one: two strategies would never come to an end.
-            if not (is_edge and isinstance(each, (StartTurn, StopTurn, TriggerInference))):
+            elif not (is_edge and isinstance(each, (StartTurn, StopTurn, TriggerInference))):
                 self._decide(slot, each, event)
-        return any(isinstance(each, HideFromRest) for each in decided)
+        return hides
 
     def _decide(self, slot: _Slot, decision: StrategyDecision, event: object) -> None:
         strategy = slot.strategy
         match decision:
             case StartTurn() if isinstance(strategy, UserTurnStartStrategy):
-                announce = decision.announce and strategy.enable_user_speaking_frames
-                decision = attrs.evolve(decision, announce=announce)
-                self._open(strategy.name, decision, enabled=strategy.enable_interruptions)
+                self._open(strategy.name, _announced(decision, strategy), enabled=strategy.enable_interruptions)
             case StopTurn() if self.turn.is_open and not self.turn.is_speaking:
-                announce = decision.announce and strategy.enable_user_speaking_frames
-                self._close(strategy.name, attrs.evolve(decision, announce=announce))
+                self._close(strategy.name, _announced(decision, strategy))
             case TriggerInference() if self.turn.is_open:
                 self._trigger(strategy.name)
             case RejectSpeech():
@@ -497,7 +502,7 @@ class _Step:
                 self.sent += _frames_of(effect)
             case Event() | Prompt():
                 self.decisions.append(decision)
-            case StartTurn() | StopTurn() | TriggerInference() | HideFromRest():
+            case StartTurn() | StopTurn() | TriggerInference():
                 pass  # not for it to say, or not now
 
     # The turn's edges.
@@ -564,14 +569,14 @@ class _Step:
             self._take_back()
             turn = self.turn
         if not turn.is_open or turn.is_speaking or self._is_patient():
-            self._disarm(TurnTimer(0, WATCHDOG))
-        elif self.is_sign or TurnTimer(0, WATCHDOG) not in turn.armed:
+            self._disarm(WATCHDOG)
+        elif self.is_sign or WATCHDOG not in turn.armed:
             self._set(last_sign=self.now)
-            self._arm(config.user_turn_stop_timeout, TurnTimer(0, WATCHDOG))
+            self._arm(config.user_turn_stop_timeout, WATCHDOG)
         if not turn.is_held or turn.is_speaking:
-            self._disarm(TurnTimer(0, DOUBT))
-        elif turn.fell_silent == self.now or TurnTimer(0, DOUBT) not in turn.armed:
-            self._arm(config.false_interruption_timeout, TurnTimer(0, DOUBT))
+            self._disarm(DOUBT)
+        elif turn.fell_silent == self.now or DOUBT not in turn.armed:
+            self._arm(config.false_interruption_timeout, DOUBT)
 
     def _is_patient(self) -> bool:
         return any(
@@ -588,7 +593,7 @@ class _Step:
             place = next(place for place, slot in enumerate(turn.slots) if slot.key == timer.slot)
             self._show(place, Waited(timer.name))
             return
-        is_watchdog = timer.name == WATCHDOG
+        is_watchdog = timer == WATCHDOG
         timeout = config.user_turn_stop_timeout if is_watchdog else config.false_interruption_timeout or 0.0
         due = timeout + (turn.last_sign if is_watchdog else turn.fell_silent)
         if not has_come(due, self.now):
@@ -617,15 +622,15 @@ class _Step:
         self._set(facts=attrs.evolve(self.turn.facts, **changes))
 
     def _set(self, **changes: Any) -> None:
-        values = list(_values_of(self.turn))
+        # A step changes up to twenty values, and a new turn for each took most of its time. So it changes one of its own, in
+        # place, which nobody else has before the step is over.
+        if not self.has_changed:
+            self.turn, self.has_changed = UserTurn(*_values_of(self.turn)), True
         for name, value in changes.items():
-            values[_PLACES[name]] = value
-        self.turn = UserTurn(*values)
+            object.__setattr__(self.turn, name, value)
 
 
-# What `attrs.evolve` does, in a third of the time: a step changes a turn up to twenty times.
-_PLACES = {name: place for place, name in enumerate(attrs.fields_dict(UserTurn))}
-_values_of = operator.attrgetter(*_PLACES)
+_values_of = operator.attrgetter(*attrs.fields_dict(UserTurn))
 
 
 TOO_SHORT = (
@@ -636,6 +641,11 @@ UNUSUAL = (
     "Voice activity waits {} s before speech has stopped, but transcribers announce their latency for {} s: "
     "measure yours with this setting, or use VADParams(stop_secs=0.2)."
 )
+
+
+def _announced(edge: Edge, strategy: UserTurnStrategy[Any]) -> Edge:
+    """With turn frames only where the strategy lets them be sent."""
+    return edge if strategy.enable_user_speaking_frames else attrs.evolve(edge, announce=False)
 
 
 def _frames_of(effect: Effect) -> Iterable[Frame]:

@@ -4,33 +4,40 @@ only holds it.
 
 from collections.abc import Iterator
 from statistics import median
+from typing import ClassVar
 
 import attrs
 import trio
 
-from antiphon import Actor, Both, Pipeline, actor, durable, on, open_session
-from antiphon.actors import Effect, Session
+from antiphon import Actor, After, Both, Down, Interrupt, Pipeline, To, actor, durable, on, open_session, state
+from antiphon.actors import Address, Effect, Fire, Session
 from antiphon.channels import (
     BotStartedSpeakingFrame,
     BotStoppedSpeakingFrame,
+    ContextCommittedFrame,
     HeardFrame,
     InterimTranscriptionFrame,
     InterruptionFrame,
     LLMContext,
     LLMContextFrame,
+    LLMContextUserTurnFrame,
     LLMFullResponseStartFrame,
     LLMTextFrame,
     OutputPauseFrame,
+    StartFrame,
     TranscriptionFrame,
+    UserStoppedSpeakingFrame,
     VADUserStartedSpeakingFrame,
     VADUserStoppedSpeakingFrame,
 )
 from antiphon.turn import (
+    AssistantHalf,
     LLMContextAggregatorPair,
     SilenceTurnAnalyzer,
     TurnAnalyzerUserTurnStopStrategy,
     UserTurnStrategies,
 )
+from antiphon.turn.peer_messages import Committed
 
 from ..lost import expect
 from ..setting import Setting
@@ -90,6 +97,49 @@ class Model(Actor):
 
 
 @actor
+class Teller(Actor):
+    """In the place of the user half: at the end of a turn it tells as much, and has decided nothing. What it takes is what the
+    runtime takes.
+    """
+
+    events: ClassVar[tuple[str, ...]] = ("on_turn_end",)
+
+    assistant: Address
+    effects: tuple[Effect, ...] = state(())
+
+    @on(StartFrame)
+    def prepare(self, frame: StartFrame) -> None:
+        context = LLMContext().append({"role": "user", "content": "hello there"})
+        self.effects = (
+            After(None, Waited()),
+            Both(UserStoppedSpeakingFrame()),
+            Fire("on_turn_end", "strategy"),
+            Both(ContextCommittedFrame(context, context.version)),
+            To(self.assistant, Committed(context.version, context)),
+            Both(LLMContextUserTurnFrame("hello there", "")),
+            Down(LLMContextFrame(context, run_id=1)),
+            Fire("on_turn_end", "message"),
+            Fire("on_turn_end", "strategy", "message"),
+        )
+
+    @on(VADUserStartedSpeakingFrame)
+    def begin(self, frame: VADUserStartedSpeakingFrame) -> Interrupt:
+        return Interrupt()
+
+    @on(InterimTranscriptionFrame)
+    def ignore(self, frame: InterimTranscriptionFrame) -> None: ...
+
+    @on(TranscriptionFrame)
+    def tell(self, frame: TranscriptionFrame) -> tuple[Effect, ...]:
+        return self.effects
+
+
+@attrs.frozen
+class Waited:
+    """To itself; nothing waits for it."""
+
+
+@actor
 class Synthesiser(Actor):
     times: Times
 
@@ -131,12 +181,15 @@ class Speaker(Actor):
 
 async def measure(setting: Setting) -> dict[str, float]:
     """Microseconds, medians of one round."""
-    cut = await conversation(setting, holds=False)
-    held = await conversation(setting, holds=True)
+    cut = await conversation(setting, pair(holds=False))
+    held = await conversation(setting, pair(holds=True))
+    assistant = AssistantHalf(Address("user"), name="assistant")
+    told = await conversation(setting, (Teller(assistant.address, name="user"), assistant))
     ended, token = median(cut.contexts.times), median(cut.tokens.times)
     silenced = median(cut.silenced.times)
     return {
         "ended": ended,
+        "told": median(told.contexts.times),
         "token": token,
         "cut": silenced,
         "held": median(held.silenced.times),
@@ -144,14 +197,20 @@ async def measure(setting: Setting) -> dict[str, float]:
     }
 
 
-async def conversation(setting: Setting, *, holds: bool) -> Times:
-    times, turns = Times(), setting.size.interruptions
+def pair(*, holds: bool) -> tuple[Actor, Actor]:
+    """The halves; `holds`: a voice only pauses the answer at first."""
     ends = UserTurnStrategies(stop=[TurnAnalyzerUserTurnStopStrategy(SilenceTurnAnalyzer())])
     timeout = 2.0 if holds else None
-    pair = LLMContextAggregatorPair(
+    halves = LLMContextAggregatorPair(
         LLMContext(), user_turn_strategies=ends, vad=None, false_interruption_timeout=timeout
     )
-    pipeline = Pipeline(pair.user, Model(times), Synthesiser(times), Speaker(times), pair.assistant)
+    return halves.user, halves.assistant
+
+
+async def conversation(setting: Setting, halves: tuple[Actor, Actor]) -> Times:
+    times, turns = Times(), setting.size.interruptions
+    user, assistant = halves
+    pipeline = Pipeline(user, Model(times), Synthesiser(times), Speaker(times), assistant)
     async with open_session(pipeline) as session:
         for turn in range(1, turns + 1):
             await speak(session, times, turn)

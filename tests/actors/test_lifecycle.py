@@ -6,10 +6,27 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
+import attrs
 import pytest
 import trio
 
-from antiphon import Actor, Address, After, Down, Interrupt, Pipeline, To, Up, actor, child, on, open_session
+from antiphon import (
+    Actor,
+    Address,
+    After,
+    Both,
+    Down,
+    Immune,
+    Interrupt,
+    Parallel,
+    Pipeline,
+    To,
+    Up,
+    actor,
+    child,
+    on,
+    open_session,
+)
 from antiphon.actors import Effects
 from antiphon.channels import (
     CancelFrame,
@@ -623,6 +640,81 @@ def test_after_end_only_errors_and_metrics_leave_an_actor(what: Any, leaves: boo
     frame = what.frame if isinstance(what, Up) else what
     assert [each.reason for each in trace.dropped if each.delivery.frame == frame] == ([] if leaves else ["finished"])
     assert (frame in trace.down + trace.up) is leaves
+
+
+@actor
+class Repeats(Actor):
+    """Answers each frame as its configuration says, by effects."""
+
+    how: Callable[[Any], Effects]
+
+    @on(Note, Kept, Alarm)
+    def hear(self, frame: Frame) -> Effects:
+        return self.how(frame)
+
+
+@actor
+class RepeatsLater(Actor):
+    """The same, pushing."""
+
+    how: Callable[[Any], Any]
+
+    @on(Note, Kept, Alarm)
+    async def hear(self, frame: Frame) -> None:
+        effects = self.how(frame)
+        await self.push(*(effects if isinstance(effects, tuple) else (effects,)))
+
+
+@actor
+class GoodbyeUp(Actor):
+    """Sends a frame upstream from its EndFrame handler, when those before it have ended."""
+
+    what: Frame
+
+    @on(EndFrame)
+    def end(self, frame: EndFrame) -> Effects:
+        return Up(self.what)
+
+
+ANSWERS = (Note("new"), Kept("new"), Alarm("new"))
+
+
+@both
+@pytest.mark.rule("LC6")
+@pytest.mark.parametrize("kind", [Repeats, RepeatsLater])
+@pytest.mark.parametrize("what", [Note("x"), Kept("x"), Alarm("x")])
+@pytest.mark.parametrize(
+    ("how", "out", "held"),
+    [
+        (lambda frame: frame, 1, 0),
+        (lambda frame: (frame,), 1, 0),
+        (lambda frame: Up(frame), 1, 0),
+        (lambda frame: Immune(frame), 1, 0),
+        (lambda frame: (*ANSWERS, frame, *ANSWERS), 1, 6),
+        (lambda frame: attrs.evolve(frame), 0, 1),
+        (lambda frame: (frame, frame), 1, 1),
+        (lambda frame: Down(frame), 0, 1),
+        (lambda frame: Both(frame), 1, 1),
+    ],
+    ids=["returned", "yielded", "up", "immune", "among new ones", "an equal one", "twice", "turned round", "both ways"],
+)
+def test_what_an_ended_actor_hands_on_unchanged_passes_as_it_does_where_nobody_handles_it(
+    kind: Any, what: Frame, how: Callable[[Any], Any], out: int, held: int, direct: bool
+) -> None:
+    trace = play(Pipeline(kind(how), GoodbyeUp(what)), [EndFrame()], direct=direct)
+    assert trace.ended == "ended"
+    assert texts(trace.up) == ["x"] * out
+    assert [each.reason for each in trace.dropped] == ["finished"] * held
+
+
+@both
+@pytest.mark.rule("LC6", "PA2")
+def test_what_passes_ended_actors_in_two_branches_leaves_once(direct: bool) -> None:
+    """Both branches have a handler that hands it on, so both copies come to the join."""
+    branches = Parallel(*(Pipeline(Repeats(lambda frame: frame), name=name) for name in ("a", "b")))
+    trace = play(Pipeline(branches, GoodbyeUp(Note("x"))), [EndFrame()], direct=direct)
+    assert texts(trace.up) == ["x"]
+    assert [each.reason for each in trace.dropped] == ["merged"]
 
 
 @both

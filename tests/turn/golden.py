@@ -12,11 +12,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import attrs
-import trio
 
-from antiphon import Actor, After, Backoff, Both, Pipeline, actor, child, on, state
+from antiphon import Actor, After, Backoff, Both, Pipeline, actor, child, on
 from antiphon.actors import Delivery, Effect
 from antiphon.actors.services.scripted import ScriptedLLM, Step
+from antiphon.actors.services.scripted_tts import ScriptedTTS
 from antiphon.actors.transports.audio_output import AudioOutput
 from antiphon.channels import (
     BotStartedSpeakingFrame,
@@ -36,7 +36,6 @@ from antiphon.channels import (
     LLMFullResponseStartFrame,
     LLMRunCancelFrame,
     LLMServiceMetadataFrame,
-    LLMTextFrame,
     OutputPauseFrame,
     OutputResumeFrame,
     ProposedUserStartedSpeakingFrame,
@@ -45,7 +44,6 @@ from antiphon.channels import (
     TranscriptionFrame,
     TTSAudioRawFrame,
     TTSStartedFrame,
-    TTSStoppedFrame,
     TTSTextFrame,
     UserStartedSpeakingFrame,
     UserStoppedSpeakingFrame,
@@ -73,36 +71,6 @@ from antiphon.turn.peer_messages import (
 
 RATE = 24000
 WORD_NS = 300_000_000
-
-
-@actor
-class Voice(Actor):
-    """Asks for the synthesis when a text is complete: a tenth of a second later all its sound is there, 0.3 s a word."""
-
-    words: tuple[str, ...] = state(())
-    syntheses: int = state(0)
-
-    @on(LLMTextFrame)
-    def read(self, frame: LLMTextFrame) -> None:
-        self.words = (*self.words, frame.text.strip())
-
-    @on(LLMFullResponseEndFrame, FunctionCallInProgressFrame)
-    async def speak(self, frame: Frame) -> Frame:
-        words, self.words = self.words, ()
-        if words:
-            await trio.sleep(0.1)
-            self.syntheses += 1
-            context = f"voice-{self.syntheses}"
-            sound = TTSAudioRawFrame(bytes(2 * RATE * 3 // 10 * len(words)), context, sample_rate=RATE)
-            times = [
-                TTSTextFrame(word, " ".join(words), at * WORD_NS, context_id=context) for at, word in enumerate(words)
-            ]
-            await self.push(TTSStartedFrame(context), *times, sound, TTSStoppedFrame(context))
-        return frame
-
-    @on(InterruptionFrame)
-    def forget(self, frame: InterruptionFrame) -> None:
-        self.words = ()
 
 
 @attrs.frozen
@@ -167,7 +135,7 @@ def cascade(answer: Script, functions: Mapping[str, Callable[..., Any]] | None =
     return Pipeline(
         pair.user,
         llm,
-        Voice(name="tts"),
+        ScriptedTTS(name="tts"),
         child(output, max_buffer=256),
         child(pair.assistant, backoff=Backoff(first=1.0, jitter=0.0)),
         max_restarts=9,

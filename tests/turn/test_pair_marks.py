@@ -8,6 +8,7 @@ import pytest
 
 from antiphon import Pipeline
 from antiphon.actors.services.scripted import ScriptedLLM, Step
+from antiphon.actors.services.scripted_tts import ScriptedTTS
 from antiphon.channels import (
     LLMContext,
     LLMContextFrame,
@@ -24,7 +25,6 @@ from antiphon.turn import (
     TurnMarks,
 )
 
-from .golden import Voice
 from .test_golden_traces import START, STOP, at, final
 from .test_what_users_suffer_from import told
 
@@ -45,7 +45,7 @@ def run(script: list[Item], *, direct: bool) -> Trace:
     pair = LLMContextAggregatorPair(LLMContext(), user_turn_strategies=strategies, false_interruption_timeout=None)
     llm = ScriptedLLM(marked, first_token_secs=0.2, token_secs=0.05, name="llm")
     return play(
-        Pipeline(pair.user, llm, TurnMarks(), Voice(name="tts"), pair.assistant), script, direct=direct, limit=30
+        Pipeline(pair.user, llm, TurnMarks(), ScriptedTTS(name="tts"), pair.assistant), script, direct=direct, limit=30
     )
 
 

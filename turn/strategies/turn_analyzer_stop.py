@@ -6,6 +6,8 @@ however long the analysis took.
 
 from __future__ import annotations
 
+from typing import Any
+
 import attrs
 
 from ...actors import Both
@@ -56,9 +58,11 @@ class Analysis:
     judge: TurnJudge | None = attrs.field(default=None, eq=False, repr=False)
     """Good for as long as it has heard just what the state says."""
 
-    def without_turn(self) -> Analysis:
-        """As at the beginning of a turn; the sound stays."""
-        return attrs.evolve(self, has_text=False, is_final=False, is_complete=False, has_stopped=False, due=None)
+    def without_turn(self, **sound: Any) -> Analysis:
+        """As at the beginning of a turn; the sound stays, unless it is given."""
+        return attrs.evolve(
+            self, has_text=False, is_final=False, is_complete=False, has_stopped=False, due=None, **sound
+        )
 
 
 @attrs.frozen
@@ -160,7 +164,7 @@ class TurnAnalyzerUserTurnStopStrategy(UserTurnStopStrategy[Analysis]):
             return state.without_turn()
         judge = self._judge_of(state)
         judge.clear()
-        return attrs.evolve(state.without_turn(), heard=judge.heard, judge=judge)
+        return state.without_turn(heard=judge.heard, judge=judge)
 
     def _judge_of(self, state: Analysis) -> TurnJudge:
         judge = state.judge

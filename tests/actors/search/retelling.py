@@ -436,14 +436,16 @@ class _Teller:
             stamp = self.stamp_of(running) if entry.at is None else entry.at
             immune = act.immune or isinstance(entry.item, (Uninterruptible, SystemFrame))
             tokens: tuple[Copies, ...] = ()
-            if act.do == "pass" and running is not None and not running.has_sent_on:
+            passes = act.do == "pass" and running is not None and not running.has_sent_on
+            if passes:
+                assert running is not None
                 running.has_sent_on = True
                 tokens = running.sending.way.tokens if running.sending.way is not None else ()
             for direction in self.directions(act, running):
                 sendings = self.send_frame(
                     entry.item, name, actor.part.index, direction, stamp, immune=immune, tokens=tokens
                 )
-                if actor.has_ended:
+                if actor.has_ended and not passes:
                     self.refuse(sendings)
                 self.batch += sendings
                 if entry.epoch is not None:
