@@ -8,18 +8,20 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, Literal, TypeAlias
 
 import attrs
 import numpy as np
 import trio
 
-from ..actors import After, Both, Down, Effect, actor, durable, on, state
+from ..actors import Actor, After, Both, Down, Effect, Up, actor, durable, on, state
 from ..actors.services.function_calls import FunctionCaller, FunctionCallParams, RequestedCall
 from ..actors.services.llm import Answer, AnswerFailed, LLMService
 from ..actors.services.scripted_tts import tone_of
 from ..channels import (
+    ControlFrame,
+    DataFrame,
     EndFrame,
     Frame,
     FunctionCallResultProperties,
@@ -38,11 +40,26 @@ from ..channels import (
     TTSStartedFrame,
     TTSStoppedFrame,
     TTSTextFrame,
+    UserImageRawFrame,
+    UserImageRequestFrame,
 )
 
-__all__ = ["AnswerPlan", "Begin", "CallPlan", "Ear", "Emit", "SeededLLM", "SeededS2S", "answer_plan"]
+__all__ = [
+    "AnswerPlan",
+    "Begin",
+    "CallPlan",
+    "Camera",
+    "Ear",
+    "Emit",
+    "Forget",
+    "Lag",
+    "Remark",
+    "SeededLLM",
+    "SeededS2S",
+    "answer_plan",
+]
 
-Outcome: TypeAlias = Literal["result", "nothing", "raises", "never", "news"]
+Outcome: TypeAlias = Literal["result", "nothing", "raises", "never", "news", "image", "image and result"]
 
 FUNCTIONS: dict[str, dict[str, Any]] = {
     "look": {},
@@ -51,6 +68,17 @@ FUNCTIONS: dict[str, dict[str, Any]] = {
     "order": {"cancel_on_interruption": False, "timeout_secs": 1.5},
 }
 """What the models may call, and how: an interruption cancels the first two."""
+OUTCOMES: tuple[Outcome, ...] = (
+    "result",
+    "result",
+    "result",
+    "nothing",
+    "raises",
+    "never",
+    "news",
+    "image",
+    "image and result",
+)
 RATE = 24000
 WORD_SECS = 0.2
 
@@ -100,7 +128,7 @@ def _pause(chance: random.Random) -> float:
 
 
 def _call(chance: random.Random) -> CallPlan:
-    outcome: Outcome = chance.choice(("result", "result", "result", "nothing", "raises", "never", "news"))
+    outcome: Outcome = chance.choice(OUTCOMES)
     return CallPlan(
         chance.choice(tuple(FUNCTIONS)), outcome, chance.uniform(0.0, 2.5), chance.choice((None, None, True, False))
     )
@@ -113,7 +141,13 @@ async def _work(params: FunctionCallParams) -> None:
     if plan.outcome == "news":
         await trio.sleep(plan.seconds / 2)
         await params.result_callback({"news": params.tool_call_id}, attrs.evolve(properties, is_final=False))
+    if plan.outcome.startswith("image"):
+        name, call_id, callback = params.function_name, params.tool_call_id, params.result_callback
+        request = UserImageRequestFrame("user", function_name=name, tool_call_id=call_id, result_callback=callback)
+        await params.push(Up(request))
     await trio.sleep(plan.seconds)
+    if plan.outcome == "image":
+        return  # the image brings the result
     if plan.outcome == "raises":
         raise ValueError(f"{params.tool_call_id} doesn't work")
     if plan.outcome == "never":
@@ -133,6 +167,13 @@ def _may_call(context: LLMContext, number: int) -> bool:
     return last == "user" and number <= 12
 
 
+@attrs.frozen
+class Emit:
+    """To a model: it tells this. A speech-to-speech model has heard it."""
+
+    effects: tuple[Effect, ...]
+
+
 @actor
 class SeededLLM(LLMService):
     """A language model whose answer to each run follows from the seed and the run's number."""
@@ -142,6 +183,10 @@ class SeededLLM(LLMService):
     def __attrs_post_init__(self) -> None:
         for name, options in FUNCTIONS.items():
             self.register_function(name, _work, **options)
+
+    @on(Emit)
+    def tell(self, message: Emit) -> tuple[Effect, ...]:
+        return message.effects
 
     async def respond(self, context: LLMContext, answer: Answer) -> None:
         number = context.version if answer.run_id is None else answer.run_id
@@ -157,13 +202,6 @@ class SeededLLM(LLMService):
 
 
 # ---- a model that hears and speaks by itself
-
-
-@attrs.frozen
-class Emit:
-    """To a speech-to-speech model: it has heard this, and tells."""
-
-    effects: tuple[Effect, ...]
 
 
 @attrs.frozen
@@ -325,6 +363,76 @@ def _sentence(words: tuple[tuple[str, float], ...], last: int) -> str:
     """The sentence that ends with that word."""
     first = max((at + 1 for at in range(last) if words[at][0].endswith(".")), default=0)
     return " ".join(word for word, _ in words[first : last + 1])
+
+
+# ---- what an application makes of a context
+
+
+@attrs.frozen
+class Forget:
+    """A transform of a context: what was said last is left, behind it a note."""
+
+    note: str
+    left: int = 3
+    """How many messages."""
+
+    def __call__(self, messages: list[dict[str, Any]]) -> Iterable[dict[str, Any]]:
+        return [*messages[-self.left :], {"role": "developer", "content": self.note}]
+
+
+@attrs.frozen
+class Remark:
+    """A transform of a context: a note before all, and one behind."""
+
+    note: str
+
+    def __call__(self, messages: list[dict[str, Any]]) -> Iterable[dict[str, Any]]:
+        note = {"role": "developer", "content": self.note}
+        return [note, *(each for each in messages if each != note), note]
+
+
+# ---- who stands beside
+
+
+@attrs.frozen
+class _Taken:
+    """To itself: the image that was asked for is there."""
+
+    frame: UserImageRawFrame
+
+
+@actor
+class Camera(Actor):
+    """Answers each request with an image, now sooner, now later."""
+
+    @on(UserImageRequestFrame)
+    def take(self, frame: UserImageRequestFrame) -> Iterator[Effect]:
+        yield frame
+        seconds = random.Random(f"image for {frame.tool_call_id}").uniform(0.0, 1.0)
+        yield After(seconds, _Taken(UserImageRawFrame(b"123", size=(1, 1), user_id=frame.user_id, request=frame)))
+
+    @on(_Taken)
+    def give(self, message: _Taken) -> Effect:
+        return Down(message.frame)
+
+
+@actor
+class Lag(Actor):
+    """Lets nothing pass in order without a wait, now and then."""
+
+    most: float = 0.3
+    """Seconds."""
+
+    @on(DataFrame, ControlFrame)
+    async def hold(self, frame: Frame) -> None:
+        if self.random.random() < 0.2:
+            await trio.sleep(self.random.uniform(0.0, self.most))
+        await self.push(frame)
+
+    @on(InputTextRawFrame)
+    def let_pass(self, frame: InputTextRawFrame) -> Frame:
+        """It is a system frame, and nobody may wait behind it."""
+        return frame
 
 
 # ---- who listens

@@ -8,12 +8,12 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 
 import attrs
 
-from ..actors import Backoff, Both, Effect, Interrupt, Pipeline, To, Up, child
+from ..actors import Address, Backoff, Both, Down, Effect, Interrupt, Pipeline, To, Up, child
 from ..actors.services.scripted_tts import ScriptedTTS
 from ..actors.transports.audio_output import AudioOutput
 from ..actors.transports.devices import AudioSink, NullSink
@@ -27,17 +27,28 @@ from ..channels import (
     InputTextRawFrame,
     InterimTranscriptionFrame,
     InterruptionFrame,
+    InterruptionWorkerFrame,
     LLMContext,
     LLMMessagesAppendFrame,
+    LLMMessagesTransformFrame,
+    LLMMessagesUpdateFrame,
     LLMRunFrame,
+    LLMSetToolChoiceFrame,
     LLMSetToolsFrame,
+    LLMUpdateSettingsFrame,
     ProposedUserStartedSpeakingFrame,
     ProposedUserStoppedSpeakingFrame,
+    StopFrame,
     STTMetadataFrame,
     TranscriptionFrame,
     TTSSpeakFrame,
+    TTSUpdateSettingsFrame,
+    UserIdleTimeoutUpdateFrame,
+    UserImageRawFrame,
     UserStartedSpeakingFrame,
     UserStoppedSpeakingFrame,
+    VADParams,
+    VADParamsUpdateFrame,
     VADUserStartedSpeakingFrame,
     VADUserStoppedSpeakingFrame,
 )
@@ -47,14 +58,18 @@ from ..turn import (
     FirstSpeechUserMuteStrategy,
     FunctionCallUserMuteStrategy,
     LLMContextAggregatorPair,
+    MinWordsUserTurnStartStrategy,
     RealtimeServiceModeConfig,
     SilenceTurnAnalyzer,
     SpeechTimeoutUserTurnStopStrategy,
     TurnAnalyzerUserTurnStopStrategy,
     UserMuteStrategy,
     UserTurnStrategies,
+    VADUserTurnStartStrategy,
+    WakePhraseUserTurnStartStrategy,
 )
-from .cast import Begin, Emit, SeededLLM, SeededS2S
+from ..turn.strategies import AnyStartStrategy, TranscriptionUserTurnStartStrategy
+from .cast import Begin, Camera, Emit, Forget, Lag, Remark, SeededLLM, SeededS2S, answer_plan
 from .play import Item, Kill, Sleep, play
 from .trace import Trace
 
@@ -65,6 +80,7 @@ __all__ = ["Conversation", "conversation", "conversations"]
 
 Mode: TypeAlias = RealtimeServiceModeConfig | Literal["auto"] | None
 Edges: TypeAlias = Literal["proposed", "announced"] | None
+Fault: TypeAlias = Literal["fails at", "hangs at", "is silent at", "loses"]
 Timeline: TypeAlias = list[tuple[float, Item]]
 
 MODES: tuple[Mode, ...] = (
@@ -80,6 +96,17 @@ MUTES: tuple[tuple[type[UserMuteStrategy[object]], ...], ...] = (
     (AlwaysUserMuteStrategy,),
     (FirstSpeechUserMuteStrategy,),
 )  # type: ignore[assignment]  # each has a state of its own kind
+STARTS: Mapping[str, tuple[AnyStartStrategy, ...]] = {
+    "any": (),
+    "several words": (MinWordsUserTurnStartStrategy(2),),
+    "several words or voice": (MinWordsUserTurnStartStrategy(2), VADUserTurnStartStrategy()),
+    "wake phrase": (
+        WakePhraseUserTurnStartStrategy("hey you", timeout=4.0),
+        VADUserTurnStartStrategy(),
+        TranscriptionUserTurnStartStrategy(),
+    ),
+}
+"""Who begins the user's turns; of nobody the default ones do."""
 CHUNK = 0.1
 """Seconds of sound that the output hands over at once: longer than usual, since nothing here is about the length of chunks."""
 LIMIT = 300.0
@@ -108,7 +135,15 @@ class Conversation:
     mute: int | None
     """Which of the mute strategies, if any."""
     small_lanes: bool
-    script: tuple[Item, ...]
+    start: str = "any"
+    """Who begins the user's turns: a key of `STARTS`."""
+    fault: tuple[Fault, str] | None = None
+    """What is wrong with the voice, and at which word."""
+    lag: str | None = None
+    """Before whom somebody stands who takes his time."""
+    idle: float = 0.0
+    """Seconds of silence after which the user is idle; 0: never."""
+    script: tuple[Item, ...] = attrs.field(default=(), kw_only=True)
 
     def pipeline(self, *, immediate: bool = False, device: AudioSink | None = None) -> Pipeline:
         """The cast. `immediate`: whoever is killed is back at once, however often. `device`: whom the output plays to."""
@@ -121,6 +156,7 @@ class Conversation:
             allow_interruptions=self.allow_interruptions,
             late_transcript_window=self.late_window,
             false_interruption_timeout=1.5 if self.resumes else None,
+            user_idle_timeout=self.idle,
             vad=None,
         )
         output = AudioOutput(device or NullSink(), chunk=CHUNK, name="output")
@@ -131,9 +167,22 @@ class Conversation:
             )
             actors = [pair.user, model, output, pair.assistant]
         else:
-            voice = ScriptedTTS(word_secs=0.2, word_times=self.word_times, chunk_secs=0.1, name="tts")
+            voice = ScriptedTTS(
+                word_secs=0.2,
+                word_times=self.word_times,
+                chunk_secs=0.1,
+                fails_at=self._faulty("fails at"),
+                hangs_at=self._faulty("hangs at"),
+                silent_at=filter(None, [self._faulty("is silent at")]),
+                loses=filter(None, [self._faulty("loses")]),
+                name="tts",
+            )
             actors = [pair.user, SeededLLM(self.seed, name="llm"), voice, output, pair.assistant]
-        room = 64 if self.small_lanes else 256
+        if self.lag is not None:
+            at = next(at for at, each in enumerate(actors) if each.address.name == self.lag)
+            actors.insert(at, Lag(name="lag"))
+        actors.insert(0, Camera(name="camera"))
+        room = 8 if self.small_lanes else 256
         return Pipeline(
             *(child(each, backoff=backoff, max_buffer=room) for each in actors), max_restarts=100, max_buffer=room
         )
@@ -158,16 +207,21 @@ class Conversation:
     def cast(self) -> tuple[str, ...]:
         """The names of who takes part."""
         model = ("s2s",) if self.hears_and_speaks else ("llm", "tts")
-        return ("user", *model, "output", "assistant")
+        return ("user", *model, "output", "assistant", *(("lag",) if self.lag else ()))
+
+    def _faulty(self, fault: Fault) -> str | None:
+        """The word with which that is wrong."""
+        return self.fault[1] if self.fault is not None and self.fault[0] == fault else None
 
     def _strategies(self) -> UserTurnStrategies | None:
         if self.edges and not self.hears_and_speaks:
             return ExternalUserTurnStrategies(enable_interruptions=self.allow_interruptions)
         if self.edges:
             return None
+        start = STARTS[self.start]
         if self.stop == "timeout":
-            return UserTurnStrategies(stop=(SpeechTimeoutUserTurnStopStrategy(),))
-        return UserTurnStrategies(stop=(TurnAnalyzerUserTurnStopStrategy(SilenceTurnAnalyzer()),))
+            return UserTurnStrategies(start, (SpeechTimeoutUserTurnStopStrategy(),))
+        return UserTurnStrategies(start, (TurnAnalyzerUserTurnStopStrategy(SilenceTurnAnalyzer()),))
 
 
 def conversation(seed: int) -> Conversation:
@@ -208,9 +262,19 @@ def _compose(chance: random.Random, seed: int) -> Conversation:
         # A mute swallows what a service announces, so its edges wouldn't alternate any more.
         mute=chance.randrange(len(MUTES)) if chance.random() < 0.15 and edges != "announced" else None,
         small_lanes=chance.random() < 0.3,
-        script=(),
+        start="any" if edges or chance.random() < 0.7 else chance.choice(tuple(STARTS)[1:]),
+        fault=None if hears or chance.random() < 0.8 else _fault(seed, chance),
+        lag=None if chance.random() < 0.8 else chance.choice(("s2s", "output") if hears else ("llm", "tts", "output")),
+        idle=chance.choice((0.0, 0.0, 2.0)),
     )
     return attrs.evolve(blank, script=tuple(_script(_Writer(blank, chance))))
+
+
+def _fault(seed: int, chance: random.Random) -> tuple[Fault, str] | None:
+    """Something is wrong with the voice at a word of one of the first answers."""
+    words = answer_plan(seed, chance.randint(1, 4), may_call=False).words
+    kinds: tuple[Fault, ...] = get_args(Fault)
+    return (chance.choice(kinds), chance.choice(words)[0]) if words else None
 
 
 def _script(writer: _Writer) -> Iterator[Item]:
@@ -308,6 +372,8 @@ class _Writer:
     def _words(self, moment: float, part: int, *, is_last: bool) -> None:
         chance = self.chance
         words = " ".join(f"u{self.utterances}p{part}w{at}" for at in range(chance.choice((1, 1, 2, 4))))
+        if self.of.start == "wake phrase" and chance.random() < 0.5:
+            words = f"Hey, you: {words}"
         if chance.random() < 0.3:
             self._at(moment - 0.02, InterimTranscriptionFrame(words.split()[0]))
         self._at(moment, TranscriptionFrame(words, finalized=is_last and chance.random() < 0.6))
@@ -321,16 +387,18 @@ class _Writer:
         chance = self.chance
         moment = max(0.0, now + chance.uniform(-1.5, 2.5))
         self.notes += 1
-        note = ({"role": "developer", "content": f"n{self.notes}w0"},)
         happens: list[Item] = [
             InputTextRawFrame(f"t{self.notes}w0 t{self.notes}w1"),
-            LLMMessagesAppendFrame(note, run_llm=False),
-            LLMMessagesAppendFrame(note, run_llm=True),
+            *self._edits(),
+            *self._edits(),
+            *(To(self._model, Emit((Down(edit),))) for edit in self._edits()),
             LLMSetToolsFrame(({"name": f"tool_{self.notes}"},)),
             LLMRunFrame(),
             InterruptionFrame(),
+            InterruptionWorkerFrame(),
             STTMetadataFrame("stt", ttfs_p99_latency=chance.choice((0.2, 0.6))),
             ErrorFrame("something went wrong"),
+            self._settings(),
         ]
         if not self.of.hears_and_speaks:
             speak = TTSSpeakFrame(f"S{self.notes}w0 S{self.notes}w1 S{self.notes}w2.")
@@ -340,6 +408,34 @@ class _Writer:
             happens = [*happens, EmulateUserStartedSpeakingFrame()]
         self.moments.append((moment, chance.choice(happens)))
 
+    def _edits(self) -> tuple[Frame, ...]:
+        """The application, or somebody behind the model, changes the context."""
+        name, runs = f"n{self.notes}w0", self.chance.choice((None, False, True, True))
+        note = ({"role": "developer", "content": name},)
+        transform = self.chance.choice((Forget(name), Remark(name)))
+        image = UserImageRawFrame(b"123", size=(1, 1), append_to_context=True, run_llm=runs)
+        return (
+            LLMMessagesAppendFrame(note, run_llm=runs),
+            LLMMessagesUpdateFrame(note, run_llm=runs),
+            LLMMessagesTransformFrame(transform, run_llm=runs),
+            image,
+        )
+
+    def _settings(self) -> Frame:
+        return self.chance.choice(
+            (
+                LLMUpdateSettingsFrame(settings={"temperature": 0.5}),
+                TTSUpdateSettingsFrame(settings={"voice": "another"}),
+                LLMSetToolChoiceFrame("auto"),
+                UserIdleTimeoutUpdateFrame(2.0),
+                VADParamsUpdateFrame(VADParams(stop_secs=0.3)),
+            )
+        )
+
+    @property
+    def _model(self) -> Address:
+        return SPEAKER if self.of.hears_and_speaks else THINKER
+
     def _kill(self, now: float) -> None:
         for _ in range(self.chance.choice((1, 1, 2))):
             name = self.chance.choice(self.of.cast)
@@ -348,7 +444,7 @@ class _Writer:
     def _ending(self, now: float) -> None:
         """The session ends in the middle of it all, after it, or is left alone."""
         chance = self.chance
-        frame = chance.choice((EndFrame(), EndFrame(), CancelFrame(), None))
+        frame = chance.choice((EndFrame(), EndFrame(), CancelFrame(), StopFrame(), None))
         moment = now + chance.choice((chance.uniform(-1.0, 2.0), chance.uniform(2.0, 8.0)))
         if frame is not None:
             self.moments = [each for each in self.moments if each[0] < moment]
@@ -357,3 +453,5 @@ class _Writer:
 
 SPEAKER = SeededS2S(0, name="s2s").address
 """The speech-to-speech model's."""
+THINKER = SeededLLM(0, name="llm").address
+"""The language model's."""

@@ -38,6 +38,7 @@ from ..channels import (
     OutputResumeFrame,
     ProposedUserStartedSpeakingFrame,
     StartFrame,
+    StopFrame,
     TextFrame,
     TranscriptionFrame,
     TranslationFrame,
@@ -123,6 +124,13 @@ class UserHalf(VoiceListener):
         acts = self.stamped(self.policy().ended(self.slots))
         # Realtime: what comes before the open answer mustn't wait for its end.
         yield from self.do(acts) if self.writes_as_realtime() and self.slots.open is not None else self.let_wait(acts)
+
+    @on(StopFrame)
+    def stop(self, frame: StopFrame) -> Iterator[Effect]:
+        """The pair stays as it is, but what the bot says is let out."""
+        if self.is_paused:
+            self.is_paused = False
+            yield Down(OutputResumeFrame())
 
     # ---- what is heard and what happens, as it passes
 

@@ -201,8 +201,8 @@ def _differences(one: list[Delivery], other: list[Delivery]) -> Iterator[Finding
 def system_first(told: Reading) -> Iterator[Finding]:
     """A half of the pair, or the output, takes no ordered frame while a system frame waits there.
 
-    These three never wait in a handler of a system frame. That a frame waits is known by its twin, which somebody else has
-    handled already.
+    These three never wait in a handler of a system frame, and it is supposed that nobody between them does. That a frame
+    waits is known by its twin, which somebody else has handled already.
     """
     looked_at = {told.user, told.assistant, told.output} - {""}
     sent: dict[tuple[int, str | None], Delivery] = {}

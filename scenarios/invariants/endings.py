@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ...channels import CancelFrame, EndFrame
+from ...channels import CancelFrame, EndFrame, StopFrame
 from ...turn.joining import join
 from ...turn.slots import Slots, WriteCommit, WriteUser
 from .complaint import Finding
@@ -14,17 +14,20 @@ __all__: list[str] = []
 
 
 def nothing_is_left(told: Reading) -> Iterator[Finding]:
-    """A session that was ended comes to its end, nothing leaves it afterwards, and nothing waits to be written."""
-    ends = told.select(EndFrame, CancelFrame, at="sink")
+    """A session that was ended comes to its end, nothing leaves it afterwards, and nothing waits to be written; a session
+    that was stopped keeps what waits.
+    """
+    ends = told.select(EndFrame, StopFrame, CancelFrame, at="sink")
     for each in told.deliveries if ends else ():
         is_late = each.receiver.name == "sink" and each.seq > ends[0].seq and lane_of(each) == "ordered"
-        if is_late and not isinstance(each.frame, (EndFrame, CancelFrame)):
+        if is_late and not isinstance(each.frame, (EndFrame, StopFrame, CancelFrame)):
             yield Finding.at(each, f"it left after {type(ends[0].frame).__name__}")
     if told.is_broken_off:
         return
     if ends and told.trace.ended not in ("ended", "cancelled"):
         yield Finding(told.ends_at, f"the session ended as {told.trace.ended!r}")
-    yield from _unwritten(told)
+    if not told.is_stopped:
+        yield from _unwritten(told)
 
 
 def _unwritten(told: Reading) -> Iterator[Finding]:

@@ -25,6 +25,7 @@ from ...channels import (
     InterruptionFrame,
     LLMContext,
     StartFrame,
+    StopFrame,
     SystemFrame,
 )
 from ...turn.peer_messages import Commit, Committed, Flushed, Park, ResponseClosed, ResponseOpened
@@ -177,6 +178,11 @@ class Reading:
                 down[each.address.name] = isinstance(each, Failure)
         is_down = any(down.get(name, False) for name in (self.user, self.assistant))
         return is_down or isinstance(self.trace.ended, BaseException)
+
+    @cached_property
+    def is_stopped(self) -> bool:
+        """Whether the session has ended, and the pair hasn't: what waits to be written is kept."""
+        return bool(self.select(StopFrame))
 
     def end_at(self, name: str) -> float:
         """The number of the delivery with which an actor's session ended; infinity if it hasn't."""

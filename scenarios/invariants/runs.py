@@ -27,7 +27,7 @@ from ...turn.call_entries import CANCELLED, IN_PROGRESS, result_text
 from ...turn.peer_messages import Edit, ResponseClosed, RunWanted
 from .complaint import Finding
 from .context import rewritings
-from .reading import ENDS, Reading, Seen, content_of
+from .reading import ENDS, Reading, Seen, content_of, sender_of
 from .spoken import is_realtime, squeezed
 
 __all__: list[str] = []
@@ -91,25 +91,28 @@ def _lost_results(told: Reading, settled: Mapping[str, Seen[Frame]]) -> Iterator
 def one_live_run(told: Reading) -> Iterator[Finding]:
     """The model works on one run at a time; their ids grow, and text stands between the brackets of its run."""
     given: dict[str, list[Seen[LLMContextFrame]]] = {}
-    for each in told.select(LLMContextFrame, by=told.user):
+    models = {sender_of(each) for each in told.select(LLMFullResponseStartFrame)}
+    for each in told.select(LLMContextFrame):
         if each.frame.run_id is not None and each.receiver.name not in (told.user, *ENDS):
             given.setdefault(each.receiver.name, []).append(each)
     for model, runs in given.items():
+        if models & given.keys() and model not in models:
+            continue  # it only passes there
         for one, other in itertools.pairwise(runs):
             before, after = one.frame.run_id, other.frame.run_id
             assert before is not None and after is not None
             if after <= before:
                 yield Finding.at(other, f"run {after} came after run {before}")
-            elif not _is_over(told, one, model, by=other.seq):
+            elif not _is_over(told, one, by=other.seq):
                 yield Finding.at(other, f"run {after} began while run {before} was live")
         yield from _outside_brackets(told, model)
 
 
-def _is_over(told: Reading, run: Seen[LLMContextFrame], model: str, *, by: int) -> bool:
+def _is_over(told: Reading, run: Seen[LLMContextFrame], *, by: int) -> bool:
     run_id = run.frame.run_id
     is_cut = any(epoch > run.epoch and step.seq < by for epoch, step in told.steps.items())
     ends: list[Seen[object]] = [
-        *(each for each in told.select(LLMRunCancelFrame, at=model) if each.frame.run_id == run_id),
+        *(each for each in told.select(LLMRunCancelFrame, by=told.user) if each.frame.run_id == run_id),
         *(each for each in told.select(LLMFullResponseEndFrame) if each.frame.run_id == run_id),
         *(each for each in told.select(ResponseClosed, at=told.user) if each.frame.run_id == run_id),
     ]

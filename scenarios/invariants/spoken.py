@@ -32,7 +32,9 @@ from ...channels import (
     UserMuteStoppedFrame,
 )
 from ...turn.context_owner import FlushTimeout
-from ...turn.peer_messages import Park
+from ...turn.peer_messages import Commit, HalfStarted, Park
+from ...turn.realtime_mode import config_in_force
+from ...turn.slots import Slots, WriteCommit, WriteUser
 from .reading import Reading, Seen, Told, content_of
 
 __all__: list[str] = []
@@ -64,22 +66,31 @@ def squeezed(text: str) -> str:
 
 
 def channels(told: Reading, started: type[Frame], stopped: type[Frame], *, by: str) -> Iterator[list[Seen[Frame]]]:
-    """What an actor has sent of two kinds, for each who handles both: in one lane, so in the order of sending."""
+    """What an actor has sent of two kinds, for each who handles both: in one lane, so in the order of sending.
+
+    If nobody has, for each who handles either; but nothing where one gets the starts and another the stops.
+    """
     found: dict[tuple[object, ...], list[Seen[Frame]]] = {}
     for each in told.select(started, stopped, by=by):
         destination = getattr(each.frame, "transport_destination", None)
         found.setdefault((each.receiver.name, each.direction, destination), []).append(each)
-    sees_stops = [those for those in found.values() if any(isinstance(each.frame, stopped) for each in those)]
-    sees_both = [those for those in sees_stops if any(isinstance(each.frame, started) for each in those)]
-    yield from sees_both or sees_stops or found.values()
+    sees_both = [those for those in found.values() if len({isinstance(each.frame, started) for each in those}) == 2]
+    are_of_one_kind = len({isinstance(each.frame, started) for those in found.values() for each in those}) == 1
+    yield from sees_both or (found.values() if are_of_one_kind else ())
 
 
 def edges(told: Reading, started: type[Frame], stopped: type[Frame], *, by: str) -> list[Edge]:
     """The edges that an actor has sent, with the time at which each was first seen by anybody."""
-    longest = max(channels(told, started, stopped, by=by), key=len, default=[])
+    those = told.select(started, stopped, by=by)
     first: dict[tuple[int, int], float] = {}
-    for each, key in _numbered(told.select(started, stopped, by=by)):
+    for each, key in _numbered(those):
         first[key] = min(each.time, first.get(key, math.inf))
+    longest = max(channels(told, started, stopped, by=by), key=len, default=None)
+    if longest is None:
+        seen: dict[tuple[int, int], Seen[Frame]] = {}
+        for each, key in _numbered(those):
+            seen.setdefault(key, each)
+        return [Edge(isinstance(each.frame, started), first[key], each) for key, each in seen.items()]
     return [Edge(isinstance(each.frame, started), first[key], each) for each, key in _numbered(longest)]
 
 
@@ -105,14 +116,34 @@ def mutes(told: Reading) -> list[tuple[float, float]]:
 
 def is_realtime(told: Reading) -> bool:
     """Whether what is said is written as a realtime service speaks, and not at the end of turns."""
+    modes = [each.frame.mode for each in told.select(HalfStarted, at=told.user)]
+    if modes:
+        has_switched = told.durable(told.user, "has_switched", bool) or False
+        config = config_in_force(modes[-1], is_announced=has_switched)
+        return config is not None and not config.context_writes_await_turns
     stopped = told.events("on_user_turn_stopped")
     return bool(told.select(Park, at=told.user)) or any(content_of(each.payload[-1]) is None for each in stopped)
+
+
+def kept(told: Reading) -> str:
+    """What waits to be written in a session that was stopped, without spaces."""
+    if not told.is_stopped:
+        return ""
+    slots = told.durable(told.user, "slots", Slots) or Slots()
+    heard = [*slots.gathered, *slots.late, *slots.held]
+    commits: list[Commit | Park] = [slots.parked] if slots.parked is not None else []
+    for held in told.durable(told.user, "held", tuple) or ():
+        heard += [each for act in held.acts if isinstance(act, WriteUser) for each in act.heard]
+        commits += [act.commit for act in held.acts if isinstance(act, WriteCommit)]
+    parts = [*(each.part for each in heard), *(told.durable(told.assistant, "parts", tuple) or ())]
+    return squeezed(" ".join([*(part.text for part in parts), *(commit.told for commit in commits)]))
 
 
 def said(told: Reading) -> list[Said]:
     """The final transcripts, in order. What was thrown away for a reason that the trace tells may be missing."""
     end = told.end_at(told.user)
     muted = mutes(told)
+    waits = kept(told)
     thrown_away = [squeezed(str(each.payload[0])) for each in told.events("on_user_speech_rejected")]
     nods = [squeezed(content_of(each.payload[0]) or "") for each in told.events("on_user_backchannel")]
     found: list[Said] = []
@@ -125,6 +156,7 @@ def said(told: Reading) -> list[Said]:
             or any(start <= each.time <= stop for start, stop in muted)
             or any(text in other for other in thrown_away)
             or text in nods
+            or text in waits
         )
         found.append(Said(text, each.time, each.seq, may_be_missing))
     return found
@@ -133,7 +165,8 @@ def said(told: Reading) -> list[Said]:
 def typed(told: Reading) -> list[Said]:
     """What the user has written."""
     those = told.select(InputTextRawFrame, at=told.user)
-    return [Said(text, each.time, each.seq) for each in those if (text := squeezed(each.frame.text))]
+    waits = kept(told)
+    return [Said(text, each.time, each.seq, text in waits) for each in those if (text := squeezed(each.frame.text))]
 
 
 def heard(told: Reading) -> list[Said]:
@@ -146,6 +179,7 @@ def heard(told: Reading) -> list[Said]:
     flushed = -1
     cancelled = min((each.time for each in told.select(CancelFrame)), default=math.inf)
     end = told.end_at(told.assistant)
+    waits = kept(told)
     for each in told.select(
         TextFrame, HeardFrame, LLMFullResponseStartFrame, LLMFullResponseEndFrame, at=told.assistant
     ):
@@ -164,6 +198,7 @@ def heard(told: Reading) -> list[Said]:
                 text = frame.raw_text or text
             if squeezed(text):
                 may_be_missing = may_be_missing or not (is_open or isinstance(frame, TTSTextFrame))
+                may_be_missing = may_be_missing or squeezed(text) in waits
                 found.append(Said(squeezed(text), each.time, each.seq, may_be_missing))
     return found
 

@@ -63,11 +63,8 @@ def _answers_before_their_replies(told: Reading) -> Iterator[Finding]:
         for pieces, group in ((_all_said(told), of_user), (heard(told), of_bot))
         for each, piece in zip(group, first_of(pieces, [each.text for each in group]), strict=True)
     }
-    turns = [
-        edge.time
-        for edge in edges(told, UserStartedSpeakingFrame, UserStoppedSpeakingFrame, by=told.user)
-        if edge.is_start
-    ]
+    # A service may say more than once that the user begins to speak: the turn began when the first of it was heard.
+    turns = [event.time for event in told.events("on_user_turn_started")]
     for place, each in enumerate(those):
         words = began[id(each)]
         if not each.is_of_user or words is None:

@@ -9,9 +9,10 @@ from typing import Any
 import attrs
 import pytest
 
-from antiphon import Actor, Address, Pipeline, actor, child, on
-from antiphon.actors import Delivery, Dropped, Stall
+from antiphon import Actor, Address, Backoff, Pipeline, actor, child, on
+from antiphon.actors import Delivery, Dropped, Stall, To
 from antiphon.actors.services.scripted import ScriptedLLM
+from antiphon.actors.services.scripted_tts import ScriptedTTS
 from antiphon.actors.transports.audio_output import AudioOutput
 from antiphon.channels import (
     BotStartedSpeakingFrame,
@@ -24,6 +25,7 @@ from antiphon.channels import (
     LLMContext,
     LLMContextFrame,
     LLMFullResponseEndFrame,
+    LLMRunFrame,
     MetricsFrame,
     ProposedUserStoppedSpeakingFrame,
     TextFrame,
@@ -39,8 +41,10 @@ from antiphon.channels import (
     VADUserStoppedSpeakingFrame,
 )
 from antiphon.scenarios import Item, Kill, Sleep, Trace, invariants, play
+from antiphon.scenarios.cast import Begin, SeededS2S
 from antiphon.turn import (
     AlwaysUserMuteStrategy,
+    ExternalUserTurnStrategies,
     LatencyMetrics,
     LatencyTracker,
     LLMContextAggregatorPair,
@@ -187,6 +191,35 @@ def recommended() -> Trace:
     )
 
 
+@functools.cache
+def cut_unheard(direct: bool = True) -> Trace:
+    """A realtime model is cut before it has said a word: neither an answer nor a turn tells that it is one."""
+    pair = LLMContextAggregatorPair(LLMContext(), realtime_service_mode=RealtimeServiceModeConfig(), vad=None)
+    s2s = SeededS2S(0, name="s2s")
+    begin, cut = To(s2s.address, Begin()), InterruptionFrame()
+    script: list[Item] = [final("one"), begin, final("two"), cut, final("three"), begin, final("four"), cut, Sleep(1)]
+    pipeline = Pipeline(pair.user, s2s, AudioOutput(name="output"), pair.assistant)
+    return play(pipeline, script, direct=direct, limit=10)
+
+
+@functools.cache
+def announced_twice(direct: bool = True) -> Trace:
+    """The user begins to speak, says no word, begins again, and says some while the bot speaks: all that is one turn."""
+    strategies = ExternalUserTurnStrategies(enable_interruptions=False)
+    begins, ends = UserStartedSpeakingFrame(), UserStoppedSpeakingFrame()
+    script = at((0.0, begins), (0.5, ends), (1.0, LLMRunFrame()), (1.4, begins), (1.45, final("hi")), (1.5, ends))
+    return play(of_the_pair(user_turn_strategies=strategies), script, direct=direct, limit=20)
+
+
+@functools.cache
+def dies_speaking(direct: bool = True) -> Trace:
+    """The voice dies while it is heard and isn't back at the end: it has seen the bot begin to speak, others see it stop."""
+    pair = LLMContextAggregatorPair(LLMContext())
+    llm, voice = ScriptedLLM(answer, name="llm"), child(ScriptedTTS(name="tts"), backoff=Backoff(first=3.0))
+    pipeline = Pipeline(pair.user, llm, voice, AudioOutput(name="output"), pair.assistant)
+    return play(pipeline, [*turn("hi"), Kill("tts"), Sleep(0.75), Kill("tts")], direct=direct, limit=4)
+
+
 CONVERSATIONS = [
     greeting,
     barge_in,
@@ -203,6 +236,9 @@ CONVERSATIONS = [
     idle,
     wordless,
     measured,
+    cut_unheard,
+    announced_twice,
+    dies_speaking,
 ]
 
 

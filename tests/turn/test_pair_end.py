@@ -228,6 +228,15 @@ def test_a_stop_lets_the_bot_speak_to_its_end_too(direct: bool) -> None:
     assert trace.durable["user"]["has_ended"] is False
 
 
+@pytest.mark.rule("B44", "E38")
+@both
+def test_a_stop_lets_a_bot_that_is_held_speak_to_its_end(direct: bool) -> None:
+    script: list[Item] = [*said("hi"), Sleep(0.8), START, Sleep(0.2), StopFrame()]
+    trace = play(cascade(hello, false_interruption_timeout=2.0), script, direct=direct, limit=20)
+    assert any(isinstance(frame, OutputPauseFrame) for frame in trace.down)
+    assert written(trace) == [("user", "hi"), ("assistant", "Hello my friend.")]
+
+
 @pytest.mark.rule("B45")
 @both
 def test_after_its_end_the_user_half_opens_no_turn_interrupts_nobody_and_runs_nothing(direct: bool) -> None:
