@@ -132,7 +132,7 @@ def conversation(monitor: BotSpeechMonitor) -> Pipeline:
 
 def says(text: str) -> list[Item]:
     """What voice detection and recogniser make of it."""
-    voice = [VADUserStartedSpeakingFrame(), Sleep(0.8), VADUserStoppedSpeakingFrame()]
+    voice: list[Item] = [VADUserStartedSpeakingFrame(), Sleep(0.8), VADUserStoppedSpeakingFrame()]
     return [*voice, Sleep(0.1), TranscriptionFrame(text, finalized=True)]
 
 

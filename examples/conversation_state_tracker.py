@@ -1,8 +1,8 @@
 """What a conversation is doing, as one value that a crash doesn't change: `python examples/conversation_state_tracker.py`.
 
-`Conversation` is frozen, and its `step` is pure: a table says what each frame changes. The actor only keeps the value, durable, and
-fires `on_state_changed(before, after, seconds)`. It stands between the output and the assistant half, where an answer ends when
-it was heard, and not when it was made.
+`Conversation` is frozen, and its `step` is pure: two tables say what a frame begins and what it ends. The actor only keeps the
+value, durable, and fires `on_state_changed(before, after, seconds)`. It stands between the output and the assistant half, where
+an answer ends when it was heard, and not when it was made.
 
 The example holds the conversation again and again, each time with the actor killed at another of its deliveries: the events are
 the same.
@@ -47,69 +47,69 @@ from antiphon.turn import LLMContextAggregatorPair
 
 
 class State(enum.Enum):
-    """What a conversation is doing."""
+    """What a conversation is doing. When several are so at once, the first of them counts."""
 
-    IDLE = "idle"
+    ENDED = "ended"
     USER_SPEAKS = "user speaks"
-    THINKING = "thinking"
     BOT_SPEAKS = "bot speaks"
     TOOL_CALL = "tool call"
-    ENDED = "ended"
+    THINKING = "thinking"
+    IDLE = "idle"
 
 
-CHANGES: Mapping[type[Frame], Mapping[str, bool]] = {
-    UserStartedSpeakingFrame: {"user_speaks": True},
-    UserStoppedSpeakingFrame: {"user_speaks": False},
-    LLMContextUserTurnFrame: {"model_thinks": True},  # the user's words are written, and the model is given them
-    LLMFullResponseStartFrame: {"model_thinks": True},
-    LLMFullResponseEndFrame: {"model_thinks": False},
-    InterruptionFrame: {"model_thinks": False},
-    BotStartedSpeakingFrame: {"bot_speaks": True},
-    BotStoppedSpeakingFrame: {"bot_speaks": False, "model_thinks": False},
-    EndFrame: {"has_ended": True},
-    CancelFrame: {"has_ended": True},
+BEGINS: Mapping[type[Frame], State] = {
+    UserStartedSpeakingFrame: State.USER_SPEAKS,
+    BotStartedSpeakingFrame: State.BOT_SPEAKS,
+    LLMContextUserTurnFrame: State.THINKING,  # the user's words are written, and the model is given them
+    LLMFullResponseStartFrame: State.THINKING,
+    EndFrame: State.ENDED,
+    CancelFrame: State.ENDED,
 }
-"""What a frame says. Calls are counted apart."""
+"""What begins with a frame."""
+
+ENDS: Mapping[type[Frame], frozenset[State]] = {
+    UserStoppedSpeakingFrame: frozenset({State.USER_SPEAKS}),
+    BotStoppedSpeakingFrame: frozenset({State.BOT_SPEAKS, State.THINKING}),
+    LLMFullResponseEndFrame: frozenset({State.THINKING}),
+    InterruptionFrame: frozenset({State.THINKING}),
+}
+"""What is over with a frame."""
 
 
 @attrs.frozen
 class Conversation:
-    """What is known. Several things may be so at once: the `state` is the first of them, in its own order."""
+    """What is known of it."""
 
-    has_ended: bool = False
-    user_speaks: bool = False
-    bot_speaks: bool = False
+    going_on: frozenset[State] = frozenset()
     calls: frozenset[str] = frozenset()
-    """Functions that run."""
-    model_thinks: bool = False
+    """Functions that run, by the ids of their calls."""
 
     @property
     def state(self) -> State:
-        for state, is_so in (
-            (State.ENDED, self.has_ended),
-            (State.USER_SPEAKS, self.user_speaks),
-            (State.BOT_SPEAKS, self.bot_speaks),
-            (State.TOOL_CALL, self.calls),
-            (State.THINKING, self.model_thinks),
-        ):
-            if is_so:
-                return state
-        return State.IDLE
+        """What counts."""
+        return next((state for state in State if state in self.going_on), State.IDLE)
 
     def step(self, frame: Frame) -> Conversation:
         """What is known after this frame."""
         match frame:
             case FunctionCallsStartedFrame():
-                started = {call.tool_call_id for call in frame.function_calls}
-                return attrs.evolve(self, calls=self.calls | started)
-            case FunctionCallResultFrame() if frame.properties is None or frame.properties.is_final:
-                # The model is told the result. Another answer of it comes, unless it waits for more.
-                calls = self.calls - {frame.tool_call_id}
-                return attrs.evolve(self, calls=calls, model_thinks=not calls)
+                return self._with_calls(self.calls | {call.tool_call_id for call in frame.function_calls})
             case FunctionCallCancelFrame():
-                return attrs.evolve(self, calls=self.calls - {frame.tool_call_id})
+                return self._with_calls(self.calls - {frame.tool_call_id})
+            case FunctionCallResultFrame() if frame.properties is None or frame.properties.is_final:
+                known = self._with_calls(self.calls - {frame.tool_call_id})
+                return known if known.calls else known._with(State.THINKING)  # the last one: the model answers
+            case _ if type(frame) in BEGINS:
+                return self._with(BEGINS[type(frame)])
             case _:
-                return attrs.evolve(self, **CHANGES.get(type(frame), {}))
+                return attrs.evolve(self, going_on=self.going_on - ENDS.get(type(frame), frozenset()))
+
+    def _with(self, state: State) -> Conversation:
+        return attrs.evolve(self, going_on=self.going_on | {state})
+
+    def _with_calls(self, calls: frozenset[str]) -> Conversation:
+        going_on = self.going_on | {State.TOOL_CALL} if calls else self.going_on - {State.TOOL_CALL}
+        return Conversation(going_on, calls)
 
 
 @actor
@@ -120,7 +120,7 @@ class ConversationStateTracker(Actor):
 
     conversation: Conversation = durable(Conversation())
 
-    @on(*CHANGES, FunctionCallsStartedFrame, FunctionCallResultFrame, FunctionCallCancelFrame)
+    @on(*BEGINS, *ENDS, FunctionCallsStartedFrame, FunctionCallResultFrame, FunctionCallCancelFrame)
     def follow(self, frame: Frame) -> Iterator[Effect]:
         before = self.conversation.state
         self.conversation = self.conversation.step(frame)
@@ -158,7 +158,7 @@ def conversation() -> Pipeline:
 
 def says(text: str) -> list[Item]:
     """What voice detection and recogniser make of it."""
-    voice = [VADUserStartedSpeakingFrame(), Sleep(0.8), VADUserStoppedSpeakingFrame()]
+    voice: list[Item] = [VADUserStartedSpeakingFrame(), Sleep(0.8), VADUserStoppedSpeakingFrame()]
     return [*voice, Sleep(0.1), TranscriptionFrame(text, finalized=True)]
 
 
@@ -167,8 +167,12 @@ SCRIPT: list[Item] = [*says("A table, please."), Sleep(5.0), *says("Is it quiet 
 
 def changes(trace: Trace) -> list[tuple[State, float]]:
     """When which state began."""
-    told = [event.payload for event in trace.events if event.name == "on_state_changed"]
-    return [(after, seconds) for _, after, seconds in told]
+    told: list[tuple[State, float]] = []
+    for event in trace.events:
+        match event.name, event.payload:
+            case "on_state_changed", (_, State() as after, float(seconds)):
+                told.append((after, seconds))
+    return told
 
 
 def that_lasted(changes: Iterable[tuple[State, float]]) -> Iterator[str]:

@@ -86,7 +86,7 @@ def sends(**message: str) -> InputTransportMessageFrame:
 
 def says(text: str) -> list[Item]:
     """What voice detection and recogniser make of it."""
-    voice = [VADUserStartedSpeakingFrame(), Sleep(0.4), VADUserStoppedSpeakingFrame()]
+    voice: list[Item] = [VADUserStartedSpeakingFrame(), Sleep(0.4), VADUserStoppedSpeakingFrame()]
     return [*voice, Sleep(0.1), TranscriptionFrame(text, finalized=True)]
 
 
@@ -107,17 +107,32 @@ SCRIPT: list[Item] = [
 ]
 
 
+TELLS = {
+    "on_user_mute_started": "microphone off",
+    "on_user_mute_stopped": "microphone on",
+    "on_user_turn_started": "the user's turn begins",
+    "on_user_turn_stopped": "the user's turn is over",
+}
+
+
+def happened(trace: Trace) -> Iterator[str]:
+    """A line for each edge of a turn and of the mute."""
+    for event in trace.events:
+        if event.name in TELLS:
+            yield f"{event.time:5.2f} s  {TELLS[event.name]}"
+
+
 def written(trace: Trace) -> Iterator[str]:
-    """The conversation, a line for each message."""
+    """A line for each message of the conversation."""
     context = trace.durable["user"]["context"]
     assert isinstance(context, LLMContext)
     for message in context.messages:
-        who = "bot" if message["role"] == "assistant" else "user"
-        yield f"{who + ':':6}{message['content']}"
+        yield f"{message['role']}: {message['content']}"
 
 
 def main() -> None:
-    print(*written(play(conversation(), SCRIPT, limit=60)), sep="\n")
+    trace = play(conversation(), SCRIPT, limit=60)
+    print(*happened(trace), "", *written(trace), sep="\n")
 
 
 if __name__ == "__main__":
