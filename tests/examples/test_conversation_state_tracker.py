@@ -146,5 +146,10 @@ def test_a_call_that_is_cancelled_is_over() -> None:
     ]
 
 
+def test_a_result_is_answered_only_when_no_call_is_waited_for() -> None:
+    assert states(CALLS, result("1"), FunctionCallCancelFrame("look", "2"))[-1] is State.IDLE
+    assert states(CALLS, FunctionCallCancelFrame("look", "2"), result("1"))[-1] is State.THINKING
+
+
 def test_nothing_follows_an_end() -> None:
     assert states(EndFrame(), UserStartedSpeakingFrame(), BotStartedSpeakingFrame()) == [State.ENDED] * 3
