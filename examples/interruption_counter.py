@@ -122,17 +122,17 @@ SCRIPT: list[Item] = [
 def told(whole: int, cut_after: tuple[float, ...], unheard: int) -> Iterator[str]:
     """What there is to know, in lines."""
     audible = whole + len(cut_after)
-    seconds = ", ".join(f"{each:.2f} s" for each in cut_after) or "never"
+    seconds = ", ".join(f"{each:.2f} s" for each in cut_after)
     yield f"answers heard to the end   {whole} of {audible}" + (f" ({whole / audible:.0%})" if audible else "")
-    yield f"cut off while speaking     {len(cut_after)}, after {seconds}"
+    yield f"cut off while speaking     {len(cut_after)}" + (f", after {seconds}" if seconds else "")
     yield f"cut off before a sound     {unheard}"
 
 
 def main() -> None:
     counted = play(conversation(), SCRIPT, limit=60).durable["counter"]
-    match counted:
-        case {"whole": int(whole), "cut_after": tuple(cut_after), "unheard": int(unheard)}:
-            print(*told(whole, cut_after, unheard), sep="\n")
+    whole, cut_after, unheard = counted["whole"], counted["cut_after"], counted["unheard"]
+    assert isinstance(whole, int) and isinstance(cut_after, tuple) and isinstance(unheard, int)
+    print(*told(whole, cut_after, unheard), sep="\n")
 
 
 if __name__ == "__main__":

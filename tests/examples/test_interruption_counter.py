@@ -42,7 +42,7 @@ def test_the_example_tells_what_it_counted(capsys: pytest.CaptureFixture[str]) -
 def test_a_conversation_without_answers_is_told_as_well() -> None:
     assert list(told(0, (), 0)) == [
         "answers heard to the end   0 of 0",
-        "cut off while speaking     0, after never",
+        "cut off while speaking     0",
         "cut off before a sound     0",
     ]
 
