@@ -153,6 +153,10 @@ class Actor:
     """The names of the events that it fires."""
     event_aliases: ClassVar[Mapping[str, str]] = {}
     """Other names of events, and the name that is meant."""
+    waits_for_room: ClassVar[bool] = True
+    """Whether its plain handlers of ordered frames wait until those behind it have room. False is for who sends little, and must go
+    on hearing even if nobody behind it gets on.
+    """
     _routes: ClassVar[Routes] = Routes({})
     _durables: ClassVar[tuple[str, ...]] = ()
 

@@ -549,6 +549,8 @@ class Cell(Node):
         mailbox = node.mailbox
         if node.index <= self.index or mailbox is None or not mailbox.is_overfull:
             return  # an earlier one, or an interruption has made room meanwhile
+        if not self.actor.waits_for_room:
+            return
         self._clogs.append(node)
         self.patience.waits(node)
         self.ordered.hold |= CLOGGED

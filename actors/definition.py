@@ -19,7 +19,7 @@ HANDLES = "__antiphon_handles__"
 KIND = "antiphon"
 """The key in a field's metadata of `state` and `durable`."""
 
-_MAY_OVERRIDE = ("name", "lifespan", "events", "event_aliases")
+_MAY_OVERRIDE = ("name", "lifespan", "events", "event_aliases", "waits_for_room")
 
 
 def check_types(types: tuple[object, ...], handler: Callable[..., object]) -> None:

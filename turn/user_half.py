@@ -94,6 +94,8 @@ class UserHalf(VoiceListener):
         "on_assistant_message_added",
     )
     event_aliases: ClassVar[dict[str, str]] = {"on_user_message_added": "on_user_turn_message_added"}
+    waits_for_room: ClassVar[bool] = False
+    """An output that is held gets on only when this half has heard whether the user says anything."""
 
     has_voice_or_turns: bool = durable(False)
     """Whether the session has turn frames or voice activity."""

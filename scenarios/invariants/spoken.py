@@ -188,8 +188,9 @@ def heard(told: Reading) -> list[Said]:
         if isinstance(frame, (LLMFullResponseStartFrame, LLMFullResponseEndFrame)):
             is_open = isinstance(frame, LLMFullResponseStartFrame)
         elif isinstance(frame, HeardFrame):
-            if frame.epoch > flushed:
-                flushed = frame.epoch
+            # What the output says at a cancel is of an epoch that may be flushed already.
+            if frame.epoch > flushed or each.time >= cancelled:
+                flushed = max(flushed, frame.epoch)
                 texts = [squeezed(text) for _, text in frame.partial]
                 found += [Said(text, each.time, each.seq, may_be_missing) for text in texts if text]
         elif isinstance(frame, TextFrame) and frame.append_to_context and not isinstance(frame, OF_THE_USER):

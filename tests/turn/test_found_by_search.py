@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import pytest
+import trio
 
-from antiphon import Pipeline
+from antiphon import Actor, Pipeline, actor, child, on
 from antiphon.actors.services.scripted import ScriptedLLM
 from antiphon.actors.services.scripted_tts import ScriptedTTS
 from antiphon.actors.transports.audio_output import AudioOutput
 from antiphon.channels import (
     CancelFrame,
+    ContextCommittedFrame,
     InputTextRawFrame,
     LLMContext,
     LLMContextFrame,
     LLMFullResponseEndFrame,
     LLMFullResponseStartFrame,
+    LLMMessagesAppendFrame,
     LLMTextFrame,
     OutputPauseFrame,
     OutputResumeFrame,
@@ -113,3 +116,23 @@ def test_what_was_heard_of_a_unit_without_word_times_is_written_at_a_cancel(
     script: list[Item] = [InputTextRawFrame("hi"), Sleep(at), CancelFrame()]
     trace = play(pipeline, script, direct=direct, seed=seed, limit=60)
     assert written(trace) == [("user", "hi"), ("assistant", heard)]
+
+
+@actor
+class Held(Actor):
+    """Takes its first ordered frame, and gets on with none."""
+
+    @on(ContextCommittedFrame)
+    async def keep(self, frame: ContextCommittedFrame) -> None:
+        await trio.sleep_forever()
+
+
+@DELIVERY
+@pytest.mark.rule("CH3", "E38")
+def test_the_user_is_heard_though_nobody_behind_the_user_half_gets_on(direct: bool) -> None:
+    """An output that is held waits for what the user half hears, so that one mustn't wait for its room."""
+    pair = LLMContextAggregatorPair(LLMContext())
+    notes = [LLMMessagesAppendFrame(({"role": "developer", "content": str(number)},)) for number in range(5)]
+    script: list[Item] = [*notes, Sleep(1.0), *says("hi"), Sleep(1.0)]
+    trace = play(Pipeline(pair.user, child(Held(), max_buffer=1), pair.assistant), script, direct=direct, limit=10)
+    assert written(trace)[-1] == ("user", "hi")
