@@ -11,6 +11,7 @@ from antiphon.actors import Failure
 from antiphon.channels import CancelFrame, EndFrame, LLMContext, LLMContextFrame, StopFrame
 from antiphon.scenarios import Conversation, Ear, Kill, conversation
 from antiphon.scenarios.invariants import check
+from antiphon.turn.peer_messages import ResponseOpened
 
 from .complaints import Played, complaints, play
 
@@ -42,6 +43,8 @@ def complaints_about_kills(seed: int, *, direct: bool, failures: list[Failure] |
     after = played_with(quiet, kills, direct=direct)
     if failures is not None:
         failures += after.trace.failures
+    if has_raced(before) or has_raced(after):
+        return
     for what, value in essence(before).items():
         if (other := essence(after)[what]) != value:
             yield f"V31: killed {kills}, {what} is {other!r} instead of {value!r}"
@@ -76,6 +79,28 @@ def kills_in(played: Played, chance: random.Random) -> tuple[Kill, ...]:
     return tuple(Kill(name, at=chance.randint(firsts[name], max(firsts[name], counts[name]))) for name in names)
 
 
+def has_raced(played: Played) -> bool:
+    """Whether a run that was owed began in an instant in which an answer opened as well, or another run began. Whether the answer was
+    open already, and so whether the run waited for its end, is then up to who ran first.
+    """
+    runs = [
+        (each.time, each.frame.reason)
+        for each in played.trace.deliveries
+        if isinstance(each.frame, LLMContextFrame) and each.receiver.name in ("llm", "s2s")
+    ]
+    begun = [each.time for each in played.trace.deliveries if isinstance(each.frame, ResponseOpened)]
+    begun += [time for time, _ in runs]
+    return any(reason == "owed" and begun.count(time) > 1 for time, reason in runs)
+
+
+def in_order(context: LLMContext) -> tuple[object, object]:
+    """All that is written, and apart from it what the model is told by the way: of such news and of words that come in one instant
+    either may be first.
+    """
+    told = [message for message in context.messages if message["role"] == "developer"]
+    return [message for message in context.messages if message["role"] != "developer"], sorted(map(repr, told))
+
+
 def texts(context: LLMContext) -> list[tuple[str, object]]:
     """What was said. Which of two outcomes of calls that come at one instant a run has seen isn't settled by anything."""
     return [
@@ -99,7 +124,7 @@ def essence(played: Played) -> dict[str, object]:
             # A callback is another one in each play.
             told.setdefault(each.name, []).append(tuple(value for value in each.payload if not callable(value)))
     return {
-        "the context": played.context.messages,
+        "the context": in_order(played.context),
         "what the model was run with": runs,
         "what the events told": told,
         "what was heard": list(played.ear.heard),
