@@ -193,6 +193,12 @@ class UserHalf(VoiceListener):
     def hear(self, frame: TranscriptionFrame) -> Iterator[Effect]:
         if (yield from self.is_muted(frame)) or not frame.text.strip():
             return
+        if self.has_ended:
+            # A realtime model, behind this half, may still tell what was said: it is written, and begins nothing.
+            heard = Heard(Part(frame.text, frame.includes_inter_frame_spaces), frame.user_id, self.timestamp)
+            yield from self._gather(heard, "new")
+            yield from self.rest_at_end()
+            return
         assert self.turn is not None
         was_open = self.turn.is_open
         self.turn, decisions = self.turn.step(frame, self.now)

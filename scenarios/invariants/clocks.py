@@ -21,6 +21,7 @@ from ...channels import (
     ProcessingMetricsData,
     ProposedUserStartedSpeakingFrame,
     ProposedUserStoppedSpeakingFrame,
+    StopFrame,
     TranscriptionFrame,
     TTFBMetricsData,
     UserBotLatencyMetricsData,
@@ -123,7 +124,7 @@ def no_turn_for_ever(told: Reading) -> Iterator[Finding]:
     signs = sorted((*signs, *own), key=lambda each: (each.time, each.seq))
     muted = [each.time for each in told.select(UserMuteStartedFrame, by=told.user)]
     answered = [each.time for each in told.events("on_user_turn_inference_triggered")]
-    ends = [each.time for each in told.select(EndFrame, CancelFrame, at=told.user)]
+    ends = [each.time for each in told.select(EndFrame, StopFrame, CancelFrame, at=told.user)]
     user = edges(told, UserStartedSpeakingFrame, UserStoppedSpeakingFrame, by=told.user)
     for start, stop in _spans([(each.is_start, each.time) for each in user]):
         until = min(stop, told.ends_at, *ends)

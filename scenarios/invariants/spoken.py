@@ -31,6 +31,7 @@ from ...channels import (
     UserMuteStartedFrame,
     UserMuteStoppedFrame,
 )
+from ...turn.answer import Gathered
 from ...turn.context_owner import FlushTimeout
 from ...turn.peer_messages import Commit, HalfStarted, Park
 from ...turn.realtime_mode import config_in_force
@@ -135,7 +136,8 @@ def kept(told: Reading) -> str:
     for held in told.durable(told.user, "held", tuple) or ():
         heard += [each for act in held.acts if isinstance(act, WriteUser) for each in act.heard]
         commits += [act.commit for act in held.acts if isinstance(act, WriteCommit)]
-    parts = [*(each.part for each in heard), *(told.durable(told.assistant, "parts", tuple) or ())]
+    gathered = told.durable(told.assistant, "gathered", Gathered) or Gathered()
+    parts = [*(each.part for each in heard), *gathered.parts]
     return squeezed(" ".join([*(part.text for part in parts), *(commit.told for commit in commits)]))
 
 

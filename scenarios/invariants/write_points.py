@@ -40,6 +40,8 @@ def realtime_write_points(told: Reading) -> Iterator[Finding]:
     for each in written(told):
         cause = each.told.cause
         allowed = USER_IS_WRITTEN_AT if each.is_of_user else ASSISTANT_IS_WRITTEN_AT
+        if cause is not None and cause.seq > told.end_at(told.user):
+            continue  # what comes so late begins nothing, and is written at once
         if cause is not None and not isinstance(cause.frame, allowed):
             who = "the user" if each.is_of_user else "the bot"
             why = f"a message of {who} was written at {type(cause.frame).__name__}"

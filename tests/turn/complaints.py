@@ -14,6 +14,7 @@ from typing import Any
 import attrs
 
 from antiphon.actors import Address, Delivery, Event, Killed
+from antiphon.actors.services.scripted_tts import tone_of
 from antiphon.channels import (
     BotStartedSpeakingFrame,
     BotStoppedSpeakingFrame,
@@ -130,7 +131,8 @@ def bot_words(played: Played) -> Iterator[str]:
     # Without times a word is cut by an estimate.
     slack = 0 if played.conversation.word_times else 1
     waits = [*kept_words(played), *cancelled_words(played)]
-    missing = [word for word in told if played.ear.has_heard(word) and word not in (*written, *waits)]
+    unsure = confused_words(played)
+    missing = [word for word in told if played.ear.has_heard(word) and word not in (*written, *waits, *unsure)]
     unheard = [word for word in written if not (played.ear.has_heard(word) or may_be_unheard(played, word))]
     for of, lost in by_answer(missing).items():
         if len(lost) > slack:
@@ -329,7 +331,7 @@ def responses(played: Played) -> Iterator[str]:
             if each.frame.response_id not in (now, last):
                 yield f"responses: {each.frame.response_id} closes, and {now} is open"
             now = None
-    if now is not None and isinstance(played.trace.ended, str):
+    if now is not None and isinstance(played.trace.ended, str) and moment_of_stop(played) == math.inf:
         yield f"responses: {now} never closes"
 
 
@@ -415,6 +417,17 @@ def cancelled_words(played: Played) -> list[str]:
     those = (each.delivery for each in played.trace.dropped if each.delivery.time >= moment)
     texts = (each.frame.text for each in those if isinstance(each.frame, TTSTextFrame) and each.receiver == ASSISTANT)
     return [word for text in texts for word in words(text)]
+
+
+def confused_words(played: Played) -> set[str]:
+    """Those that sound like another word of the same conversation, so that nobody knows which of them was heard."""
+    texts = (
+        each.frame.text for each in played.trace.deliveries if isinstance(each.frame, (TTSTextFrame, LLMTextFrame))
+    )
+    by_sound: dict[bytes, set[str]] = {}
+    for word in {word for text in texts for word in words(text)}:
+        by_sound.setdefault(tone_of(word, 0.1, 100), set()).add(word)
+    return {word for alike in by_sound.values() if len(alike) > 1 for word in alike}
 
 
 def may_be_unheard(played: Played, word: str) -> bool:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import pytest
 import trio
 
-from antiphon import Actor, Pipeline, actor, child, on
+from antiphon import Actor, Pipeline, Up, actor, child, on
 from antiphon.actors.services.scripted import ScriptedLLM
 from antiphon.actors.services.scripted_tts import ScriptedTTS
 from antiphon.actors.transports.audio_output import AudioOutput
 from antiphon.channels import (
     CancelFrame,
     ContextCommittedFrame,
+    EndFrame,
     InputTextRawFrame,
     LLMContext,
     LLMContextFrame,
@@ -136,3 +137,27 @@ def test_the_user_is_heard_though_nobody_behind_the_user_half_gets_on(direct: bo
     script: list[Item] = [*notes, Sleep(1.0), *says("hi"), Sleep(1.0)]
     trace = play(Pipeline(pair.user, child(Held(), max_buffer=1), pair.assistant), script, direct=direct, limit=10)
     assert written(trace)[-1] == ("user", "hi")
+
+
+@actor
+class LateEar(Actor):
+    """Tells only at its own end what was said."""
+
+    @on(EndFrame)
+    def tell(self, frame: EndFrame) -> Up:
+        return Up(TranscriptionFrame("late words"))
+
+
+@DELIVERY
+@pytest.mark.parametrize("mode", [None, True])
+@pytest.mark.rule("B45", "F30", "E40")
+def test_words_that_are_told_behind_the_user_half_after_its_end_are_written_and_begin_nothing(
+    direct: bool, mode: bool | None
+) -> None:
+    pair = LLMContextAggregatorPair(LLMContext(), realtime_service_mode=mode)
+    trace = play(Pipeline(pair.user, LateEar(), pair.assistant), [EndFrame()], direct=direct, limit=10)
+    assert written(trace) == [("user", "late words")]
+    assert [event.name for event in trace.events] == ["on_user_turn_message_added", "on_user_turn_stopped"][
+        : 1 + (mode is None)
+    ]
+    assert trace.ended == "ended"
