@@ -135,7 +135,7 @@ def bot_words(played: Played) -> Iterator[str]:
     missing = [word for word in told if played.ear.has_heard(word) and word not in (*written, *waits, *unsure)]
     unheard = [word for word in written if not (played.ear.has_heard(word) or may_be_unheard(played, word))]
     for of, lost in by_answer(missing).items():
-        if len(lost) > slack:
+        if len(lost) > slack and not was_cancelled_without_assistant(played):
             yield f"heard: {lost} of {of} were heard, and aren't written"
     for of, more in by_answer(unheard).items():
         if len(more) > slack:
@@ -331,7 +331,8 @@ def responses(played: Played) -> Iterator[str]:
             if each.frame.response_id not in (now, last):
                 yield f"responses: {each.frame.response_id} closes, and {now} is open"
             now = None
-    if now is not None and isinstance(played.trace.ended, str) and moment_of_stop(played) == math.inf:
+    is_over = isinstance(played.trace.ended, str) and moment_of_stop(played) == math.inf
+    if now is not None and is_over and not was_cancelled_without_assistant(played):
         yield f"responses: {now} never closes"
 
 
@@ -417,6 +418,13 @@ def cancelled_words(played: Played) -> list[str]:
     those = (each.delivery for each in played.trace.dropped if each.delivery.time >= moment)
     texts = (each.frame.text for each in those if isinstance(each.frame, TTSTextFrame) and each.receiver == ASSISTANT)
     return [word for text in texts for word in words(text)]
+
+
+def was_cancelled_without_assistant(played: Played) -> bool:
+    """Whether the assistant half was down when a Cancel came, which brings nobody back: the open answer stays so."""
+    told = Reading.of(played.trace, user="user", assistant="assistant")
+    moment = next((each.time for each in played.trace.deliveries if isinstance(each.frame, CancelFrame)), math.inf)
+    return any(since <= moment <= until for since, until in told.downtimes if moment < math.inf)
 
 
 def confused_words(played: Played) -> set[str]:
