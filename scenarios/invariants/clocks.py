@@ -58,6 +58,7 @@ def idle_honesty(told: Reading) -> Iterator[Finding]:
         *(("a call ran", *span) for span in _calls(told)),
     ]
     armings = [each.time for each in (*bot, *user) if not each.is_start]
+    armings += [event.time for event in told.events("on_user_turn_stopped")]  # which somebody else may have announced
     armings += [each.time for each in told.select(UserIdleTimeoutUpdateFrame, at=told.user)]
     last = -math.inf
     for event in told.events("on_user_turn_idle"):
