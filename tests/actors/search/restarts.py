@@ -6,7 +6,7 @@ import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from antiphon.actors import Backoff, Delivery, Dropped, Failure, Killed, Restart
+from antiphon.actors import Backoff, Delivery, Dropped, Failure, Killed, Restart, Stall
 from antiphon.channels.frames import EndFrame, ErrorFrame, StartFrame, StopFrame
 
 from .log import Began, Entered, Entry, Finished, Requested
@@ -67,6 +67,8 @@ def misjudged(story: Story) -> list[str]:
             return found  # the next failure came first: they may be repaired together
         if ends_unseen:
             return found  # whom EndFrame has passed without a handler is restarted alone
+        if any(isinstance(each, Stall) and each.is_given_up for each in window):
+            return found  # the session ends, and its grace for that actor was over before the backoff was
         if any(cuts_its_end(each) for each in window):
             return found  # so is whose EndFrame went on when its handler was cut, if something had come of it
         delay = expected_delay(sum(who == name for who, _ in counted))
